@@ -1,0 +1,95 @@
+/**
+ * The configuration as plain data, made by `config/` and nowhere else. It can be copied between threads and kept in the
+ * state; secrets are a type of their own.
+ */
+import type { Origin } from './problem.ts';
+import type { Route, Rule } from './rule.ts';
+
+/** A secret never prints: not in a template, not in JSON, not in `util.inspect`. */
+export class Secret {
+  readonly #value: string;
+  constructor(value: string) {
+    this.#value = value;
+  }
+  /** The one way to the text. Occurs in `channels/`, `admin/` and the door of the configuration only, and a test greps for it. */
+  reveal(): string {
+    return this.#value;
+  }
+  toString(): string {
+    return '[redacted]';
+  }
+  toJSON(): string {
+    return '[redacted]';
+  }
+  [Symbol.for('nodejs.util.inspect.custom')](): string {
+    return '[redacted]';
+  }
+}
+
+export type Multiline = 'auto' | 'none' | 'python' | 'java' | 'node' | 'go' | 'indent' | { readonly start: string };
+export type Format = 'auto' | 'plain' | 'celery';
+
+export interface SourceCommon {
+  readonly name: string;
+  readonly format: Format;
+  readonly multiline: Multiline;
+  /** IANA zone for stamps without one. */
+  readonly tz: string;
+  readonly maxLineBytes: number;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly origin: Origin;
+}
+export interface FileSourceConfig extends SourceCommon {
+  readonly kind: 'file';
+  /** Absolute globs. */
+  readonly paths: readonly string[];
+  readonly exclude: readonly string[];
+  /** Where a file is begun that was there at the very first start: ms back from its newest record, or a name. */
+  readonly start: 'beginning' | 'end' | { readonly agoMs: number };
+  readonly encoding: string;
+}
+export interface StdinSourceConfig extends SourceCommon {
+  readonly kind: 'stdin';
+}
+export type SourceConfig = FileSourceConfig | StdinSourceConfig;
+
+/** At most `count` messages in `perMs`. */
+export interface BudgetWindow {
+  readonly count: number;
+  readonly perMs: number;
+}
+export interface ChannelConfig {
+  readonly name: string;
+  readonly type: string;
+  /** Keys of the type itself, already checked by the type's own schema: url, secret, ... */
+  readonly options: Readonly<Record<string, unknown>>;
+  /** Null is no budget. */
+  readonly budget: readonly BudgetWindow[] | null;
+  readonly fallback: { readonly channel: string; readonly from: string } | null;
+  readonly minSeverity: string | null;
+  readonly timeoutMs: number;
+  readonly maxAgeMs: number;
+  readonly allowPrivate: boolean;
+  /** Why this channel can't be used now (an unset variable, an unreadable secret), or null. It is set aside; the rest runs. */
+  readonly unusable: string | null;
+  readonly origin: Origin;
+}
+
+export interface Config {
+  /** The main file, or null without one. */
+  readonly path: string | null;
+  readonly sources: readonly SourceConfig[];
+  readonly channels: readonly ChannelConfig[];
+  readonly routes: readonly Route[];
+  readonly labels: Readonly<Record<string, string>>;
+  /** Absolute. */
+  readonly stateDir: string;
+  readonly admin: { readonly listen: string; readonly token: Secret | null } | null;
+  readonly rules: readonly Rule[];
+  /** Every file that was read, path -> text: for the last good copy, for watching, for frames. */
+  readonly files: ReadonlyMap<string, string>;
+  /** Globs of rule files, absolute: for watching. */
+  readonly ruleGlobs: readonly string[];
+  /** Hash of all of it: an unchanged one needs no reload. */
+  readonly hash: string;
+}
