@@ -26,7 +26,15 @@ export class Secret {
   }
 }
 
-export type Multiline = 'auto' | 'none' | 'python' | 'java' | 'node' | 'go' | 'indent' | { readonly start: string };
+export type Multiline =
+  | 'auto'
+  | 'none'
+  | 'python'
+  | 'java'
+  | 'node'
+  | 'go'
+  | 'indent'
+  | { readonly start: string };
 export type Format = 'auto' | 'plain' | 'celery';
 
 export interface SourceCommon {

@@ -4,13 +4,29 @@
  */
 
 /** A value that a log line can carry: JSON, since JSON logs have nested fields. */
-export type FieldValue = string | number | boolean | null | readonly FieldValue[] | { readonly [key: string]: FieldValue };
+export type FieldValue =
+  | string
+  | number
+  | boolean
+  | null
+  | readonly FieldValue[]
+  | { readonly [key: string]: FieldValue };
 
 /** Facts of a record by name: from the format, from named groups, and computed ones. Made with a null prototype. */
 export type Fields = Readonly<Record<string, FieldValue>>;
 
 /** Levels in their order; `level: { gte: warning }` compares by the index in this list. */
-export const levels = ['trace', 'debug', 'info', 'notice', 'warning', 'error', 'critical', 'alert', 'emergency'] as const;
+export const levels = [
+  'trace',
+  'debug',
+  'info',
+  'notice',
+  'warning',
+  'error',
+  'critical',
+  'alert',
+  'emergency',
+] as const;
 export type Level = (typeof levels)[number];
 
 /** The parts of a syslog envelope, as RFC 5424 names them. */

@@ -124,7 +124,10 @@ export interface Channel {
    * One attempt, within the channel's overall deadline. Never rejects: the outcome says what happened. `plain` asks for the
    * shortest form without markup, after the service refused the rich one. Obeys `signal`.
    */
-  send(notification: Notification, options: { readonly signal: AbortSignal; readonly plain: boolean }): Promise<Delivery>;
+  send(
+    notification: Notification,
+    options: { readonly signal: AbortSignal; readonly plain: boolean },
+  ): Promise<Delivery>;
   close(): Promise<void>;
 }
 

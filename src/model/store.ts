@@ -14,7 +14,10 @@ export interface Table<T> {
   put(key: string, value: T, dueAt: number | null): void;
   delete(key: string): void;
   /** What is due at `now` or before, earliest first. */
-  due(now: number, limit: number): readonly { readonly key: string; readonly value: T; readonly dueAt: number }[];
+  due(
+    now: number,
+    limit: number,
+  ): readonly { readonly key: string; readonly value: T; readonly dueAt: number }[];
   /** The earliest due time of all, or null. */
   nextDue(): number | null;
   /** How many there are. */
@@ -23,7 +26,9 @@ export interface Table<T> {
   scan(prefix: string, limit: number): readonly { readonly key: string; readonly value: T }[];
 }
 
-export type CommitResult = { readonly ok: true } | { readonly ok: false; readonly code: string; readonly message: string };
+export type CommitResult =
+  | { readonly ok: true }
+  | { readonly ok: false; readonly code: string; readonly message: string };
 
 export interface Store {
   /** A table by name; asked for again, the same one. Names are [a-z_]+. `cache`: how many documents stay in memory at most. */
