@@ -1,0 +1,89 @@
+/** What incidents keep in the state, as plain documents. A change of shape here is a new version of the state. */
+import type { Cover } from '../model/intent.ts';
+import type { IncidentState, RecordBody } from '../model/notification.ts';
+import type { Fields } from '../model/record.ts';
+import type { Severity } from '../model/rule.ts';
+
+export interface IncidentDoc {
+  readonly id: string;
+  readonly rule: string;
+  readonly countingHash: string;
+  readonly fingerprint: string;
+  /** Values of `by`, for people. */
+  readonly by: Fields;
+  /** Channels that are told; decided when it opened, widened when it grew more severe. */
+  channels: readonly string[];
+  state: IncidentState;
+  severity: Severity;
+  readonly labels: Readonly<Record<string, string>>;
+  /** Of the latest match. */
+  fields: Fields;
+  record: RecordBody;
+  /** Field -> value -> how often, bounded. */
+  top: Record<string, Record<string, number>>;
+  count: number;
+  /** The count that was last told. */
+  toldCount: number;
+  /** The same, in matches for the account; always zero while a fold speaks for it. */
+  untold: { opened: number; repeats: number };
+  firstSeenAt: number;
+  lastSeenAt: number;
+  resolvedAt: number | null;
+  /** Times of the engine's clock. */
+  openedAt: number;
+  lastMatchAt: number;
+  lastToldAt: number | null;
+  holdUntil: number;
+  remindIndex: number;
+  sequence: number;
+  /** The fold that speaks for it, or null. */
+  fold: string | null;
+  /** Whether that fold will name it. */
+  named: boolean;
+}
+
+/** Many new incidents of one rule, told as one. */
+export interface FoldDoc {
+  readonly id: string;
+  readonly rule: string;
+  readonly channels: readonly string[];
+  readonly openedAt: number;
+  lastMatchAt: number;
+  nextAt: number;
+  remindIndex: number;
+  sequence: number;
+  /** Keys of incidents with something untold; at most `foldRowsMax`. */
+  keys: string[];
+  /** How many incidents it has taken in. */
+  incidents: number;
+  untold: { opened: number; repeats: number };
+  severity: Severity;
+}
+
+/** Sliding window of a `count`: times in their order, and for `distinct` the value of each. */
+export interface WindowDoc {
+  times: number[];
+  values: string[] | null;
+}
+
+/** Earlier records of one story. */
+export interface StoryDoc {
+  count: number;
+  first: Fields;
+  last: Fields;
+  lastAt: number;
+}
+
+export interface RuleStats {
+  matched: number;
+  below: number;
+  incidents: number;
+  firing: number;
+}
+
+/** When incidents of a rule spoke for themselves lately. */
+export interface SpokenDoc {
+  times: number[];
+}
+
+export const noCover: Cover = { opened: 0, repeats: 0 };

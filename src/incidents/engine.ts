@@ -1,0 +1,531 @@
+/**
+ * Matches become incidents, and incidents ask to be told. The engine is given records with their hits and the time, keeps all
+ * it knows in the tables of the store, and hands intents to `tell`. It does no I/O and never reads the clock: the same
+ * records at the same times give the same incidents, ids and messages.
+ */
+import { lookupField, testFields } from '../match/where.ts';
+import type { Config } from '../model/config.ts';
+import type { Intent, Ledger, Silence } from '../model/intent.ts';
+import type { RecordMatch, RuleHit } from '../model/match.ts';
+import type { Fields, LogRecord } from '../model/record.ts';
+import type { Rule } from '../model/rule.ts';
+import type { Store, Table } from '../model/store.ts';
+import { fingerprintOf } from '../match/fingerprint.ts';
+import type { FoldDoc, IncidentDoc, RuleStats, SpokenDoc, StoryDoc, WindowDoc } from './docs.ts';
+import { Folds } from './folds.ts';
+import { digest, fieldText, rulePrefix, stateKey } from './keys.ts';
+import { type Accounts, newAccounts } from './accounts.ts';
+import { isSilenced, lookupFor, louder, routeTo, severityOf } from './routing.ts';
+import { decide, dueOf } from './schedule.ts';
+import { addToStory, collected, storyKey } from './stories.ts';
+import { recordBody, tellIncident, type TellFacts, Templates } from './tell.ts';
+import { bumpTop, spokenRoom } from './tally.ts';
+import { addToWindow } from './windows.ts';
+
+/** Open incidents of one rule; what comes beyond shares one that says so. */
+export const incidentsPerRuleMax = 10_000;
+/** Due entries handled in one go, so that a tick never holds the daemon for long. */
+const dueBatch = 500;
+
+export interface EngineDeps {
+  readonly store: Store;
+  /** Takes what is to be told; in order. */
+  readonly tell: (intent: Intent, now: number) => void;
+  /** Counts something odd by reason: `story_forgotten`, `late`. */
+  readonly count: (reason: string, rule: string) => void;
+}
+
+export type EngineSettings = Pick<Config, 'rules' | 'routes' | 'labels'> & {
+  /** Whether a channel wants a severity (its `min_severity`); unknown channels are never told. */
+  readonly accepts: (channel: string, severity: string) => boolean;
+};
+
+export class Engine {
+  readonly #deps: EngineDeps;
+  readonly #incidents: Table<IncidentDoc>;
+  readonly #windows: Table<WindowDoc>;
+  readonly #stories: Table<StoryDoc>;
+  readonly #spoken: Table<SpokenDoc>;
+  readonly #stats: Table<RuleStats>;
+  readonly #history: Table<IncidentDoc>;
+  readonly #silences: Table<Silence>;
+  readonly #folds: Folds;
+  readonly #templates = new Templates();
+  readonly accounts: Accounts;
+  #settings: EngineSettings;
+  #rules = new Map<string, Rule>();
+  #silenceList: readonly Silence[] = [];
+
+  constructor(deps: EngineDeps, settings: EngineSettings) {
+    this.#deps = deps;
+    const { store } = deps;
+    this.#incidents = store.table<IncidentDoc>('incidents', { cache: 2_000 });
+    this.#windows = store.table<WindowDoc>('windows', { cache: 2_000 });
+    this.#stories = store.table<StoryDoc>('stories', { cache: 5_000 });
+    this.#spoken = store.table<SpokenDoc>('spoken', { cache: 1_000 });
+    this.#stats = store.table<RuleStats>('rule_stats', { cache: 5_000 });
+    this.#history = store.table<IncidentDoc>('history', { cache: 50 });
+    this.#silences = store.table<Silence>('silences', { cache: 500 });
+    this.accounts = newAccounts(store.table<Ledger>('ledgers', { cache: 500 }));
+    this.#folds = new Folds(store.table<FoldDoc>('folds', { cache: 500 }), this.#incidents);
+    this.#settings = settings;
+    this.#useRules();
+    this.reloadSilences();
+  }
+
+  /** Takes a new set of rules and routes. State of unchanged rules stays; incidents of removed or recounted ones end. */
+  swap(settings: EngineSettings, now: number): void {
+    const before = this.#rules;
+    this.#settings = settings;
+    this.#templates.clear();
+    this.#useRules();
+    for (const rule of before.values()) {
+      const after = this.#rules.get(rule.id);
+      if (after?.countingHash === rule.countingHash) continue;
+      this.#endAll(rule, after ? recounted : removed, now);
+    }
+  }
+
+  /** After a start: ends what belongs to rules that are gone, or that count differently now. */
+  adopt(now: number): void {
+    for (const { key, value } of this.#incidents.scan('', Number.MAX_SAFE_INTEGER)) {
+      if (this.#rules.get(value.rule)?.countingHash !== value.countingHash) this.#step(key, value, now);
+    }
+    this.#folds.dropUnless((rule) => this.#rules.has(rule), (fold) => this.#tellFold(fold, now));
+  }
+
+  /** Reads the silences again after a person changed them. */
+  reloadSilences(): void {
+    this.#silenceList = this.#silences.scan('', 10_000).map((one) => one.value);
+  }
+
+  /** One record and everybody who wants it. `now` is the engine's time and never goes back. */
+  apply(match: RecordMatch, now: number): void {
+    for (const hit of match.hits) {
+      switch (hit.role) {
+        case 'until':
+          this.#forgetStory(hit);
+          break;
+        case 'collect':
+        case 'preceded_by':
+          // What is a match itself is no earlier record of its own story.
+          if (!match.hits.some((other) => other.rule === hit.rule && other.role === 'match')) this.#remember(hit, match.record, now);
+          break;
+        case 'resolve':
+          if (!match.hits.some((other) => other.rule === hit.rule && other.role === 'match')) this.#recover(hit, match.record, now);
+          break;
+        case 'match':
+          this.#match(hit, match.record, now);
+          break;
+      }
+    }
+  }
+
+  /** Everything that is due at `now`. Returns whether there may be more due at once. */
+  tick(now: number): boolean {
+    const due = this.#incidents.due(now, dueBatch);
+    for (const { key, value } of due) this.#step(key, value, now);
+    this.#folds.tick(now, (fold) => this.#tellFold(fold, now));
+    for (const table of [this.#stories, this.#windows]) {
+      for (const { key } of table.due(now, dueBatch)) table.delete(key);
+    }
+    return due.length === dueBatch;
+  }
+
+  /** The earliest time at which `tick` has something to do, or null. */
+  nextDue(): number | null {
+    const times = [this.#incidents.nextDue(), this.#folds.nextDue()].filter((at) => at !== null);
+    return times.length === 0 ? null : Math.min(...times);
+  }
+
+  /** The end of the input in `--once`: everything that is still untold is told now, once. */
+  finish(now: number): void {
+    for (const { key, value } of this.#incidents.scan('', Number.MAX_SAFE_INTEGER)) {
+      if (value.fold === null && value.untold.opened + value.untold.repeats > 0) this.#say(key, value, value.lastToldAt === null ? 'first' : 'summary', now);
+    }
+    this.#folds.finish((fold) => this.#tellFold(fold, now));
+  }
+
+  stats(rule: string): RuleStats {
+    return this.#stats.get(rule) ?? { matched: 0, below: 0, incidents: 0, firing: 0 };
+  }
+
+  #useRules(): void {
+    this.#rules = new Map(this.#settings.rules.map((rule) => [rule.id, rule]));
+  }
+
+  #bump(rule: string, change: Partial<RuleStats>): void {
+    const stats = this.#stats.get(rule) ?? { matched: 0, below: 0, incidents: 0, firing: 0 };
+    stats.matched += change.matched ?? 0;
+    stats.below += change.below ?? 0;
+    stats.incidents += change.incidents ?? 0;
+    stats.firing += change.firing ?? 0;
+    this.#stats.put(rule, stats, null);
+  }
+
+  #forgetStory(hit: RuleHit): void {
+    const key = storyKey(hit.rule, 'collect', hit.fields);
+    if (key !== null) this.#stories.delete(key);
+  }
+
+  #remember(hit: RuleHit, record: LogRecord, now: number): void {
+    const { rule, role, fields } = hit;
+    const spec = role === 'collect' ? rule.collect : rule.precededBy;
+    const key = role === 'collect' || role === 'preceded_by' ? storyKey(rule, role, fields) : null;
+    if (!spec || key === null) return;
+    if (!addToStory(this.#stories, key, spec, { record, fields, now })) this.#deps.count('story_forgotten', rule.id);
+  }
+
+  #match(hit: RuleHit, record: LogRecord, now: number): void {
+    const { rule } = hit;
+    const fields = this.#withStory(hit, record);
+    if (fields === null) {
+      this.#bump(rule.id, { below: 1 });
+      return;
+    }
+    const lookup = lookupFor(fields, { record, rule, labels: this.#labels(rule, record) });
+    if (!testFields(rule.whereStory, lookup)) return;
+    const values = (rule.by ?? []).map((name) => fieldText(fields, name));
+    const fingerprint = rule.by === null ? fingerprintOf(rule.id, [], record.message) : `v1:${digest([rule.id, ...values])}`;
+    const key = stateKey(rule, rule.by === null ? [fingerprint] : values);
+    this.#take({ key, fingerprint, values, rule, record, fields, now });
+  }
+
+  /** Fields with the story in them and the computed ones that wanted it; null when what must have come before did not. */
+  #withStory(hit: RuleHit, record: LogRecord): Fields | null {
+    const { rule } = hit;
+    const at = record.time ?? record.receivedAt;
+    if (rule.precededBy) {
+      const key = storyKey(rule, 'preceded_by', hit.fields);
+      const before = collected(key === null ? undefined : this.#stories.get(key), rule.precededBy, at);
+      if (Number(before['count']) < rule.precededBy.atLeast) return null;
+    }
+    if (!rule.collect) return hit.fields;
+    const key = storyKey(rule, 'collect', hit.fields);
+    const fields: Record<string, Fields[string]> = {
+      ...hit.fields,
+      collected: collected(key === null ? undefined : this.#stories.get(key), rule.collect, at),
+    };
+    // The match is the end of its story: the same id may be sent again, and begins a new one.
+    if (key !== null) this.#stories.delete(key);
+    const scope: Record<string, unknown> = { ...fields, message: record.message, trace: record.trace ?? '', level: record.level ?? '', source: record.stream.source };
+    for (const { name, template } of rule.fields) {
+      fields[name] = this.#templates.render(template, scope).trim();
+      scope[name] = fields[name];
+    }
+    return fields;
+  }
+
+  #labels(rule: Rule, record: LogRecord | null): Record<string, string> {
+    return { ...this.#settings.labels, ...record?.stream.labels, ...rule.labels };
+  }
+
+  #take(found: Found): void {
+    const { rule, record, fields, now } = found;
+    let { key } = found;
+    let doc = this.#open(key, rule, now);
+    let size = 1;
+    if (!doc) {
+      size = rule.count ? this.#fill(found) : 1;
+      if (size === 0) {
+        this.#bump(rule.id, { below: 1 });
+        return;
+      }
+      if (this.stats(rule.id).firing >= incidentsPerRuleMax) {
+        key = stateKey(rule, ['\u0000overflow']);
+        doc = this.#open(key, rule, now);
+      }
+    }
+    const lookup = lookupFor(fields, { record, rule, labels: this.#labels(rule, record) });
+    const severity = severityOf(rule, lookup);
+    const opened = !doc;
+    doc ??= this.#create(found, severity, lookup);
+    this.#join(doc, found, size, severity);
+    this.#account(doc, { opened, size, silenced: isSilenced(this.#silenceList, now, rule, lookup) });
+    this.#bump(rule.id, { matched: size, below: 1 - size, ...(opened ? { incidents: 1, firing: 1 } : {}) });
+    this.#step(key, doc, now);
+  }
+
+  /** The open incident of a key. One that went quiet and whose turn to speak has come is over: what comes now is new. */
+  #open(key: string, rule: Rule, now: number): IncidentDoc | undefined {
+    const doc = this.#incidents.get(key);
+    if (!doc) return undefined;
+    if (doc.state === 'quiet' && decide(doc, rule, now) === 'over') {
+      this.#archive(key, doc);
+      return undefined;
+    }
+    return doc;
+  }
+
+  #fill(found: Found): number {
+    const { rule, record, fields, key, now } = found;
+    if (!rule.count) return 1;
+    const { distinct } = rule.count;
+    const doc = this.#windows.get(key) ?? { times: [], values: distinct === null ? null : [] };
+    const full = addToWindow(doc, rule.count, record.time ?? record.receivedAt, distinct === null ? '' : fieldText(fields, distinct));
+    if (full === 'late') {
+      this.#deps.count('late', rule.id);
+      return 0;
+    }
+    if (full > 0) this.#windows.delete(key);
+    else this.#windows.put(key, doc, now + rule.count.withinMs * 2 + 3_600_000);
+    return full;
+  }
+
+  #create(found: Found, severity: IncidentDoc['severity'], lookup: Lookup): IncidentDoc {
+    const { rule, record, fields, now, key } = found;
+    const at = record.time ?? record.receivedAt;
+    const by: Record<string, Fields[string]> = {};
+    for (const name of rule.by ?? []) by[name] = lookupField(fields, name) ?? null;
+    const withSeverity: Lookup = (path) => (path === 'severity' ? severity : lookup(path));
+    return {
+      id: digest([rule.id, key, record.stream.key, String(record.offset)]),
+      rule: rule.id,
+      countingHash: rule.countingHash,
+      fingerprint: found.fingerprint,
+      by,
+      labels: this.#labels(rule, record),
+      channels: routeTo(this.#settings.routes, rule, withSeverity, (channel) => this.#settings.accepts(channel, severity)),
+      state: 'firing',
+      severity,
+      fields,
+      record: recordBody(record, rule.context.before),
+      top: {},
+      count: 0,
+      toldCount: 0,
+      untold: { opened: 0, repeats: 0 },
+      firstSeenAt: at,
+      lastSeenAt: at,
+      resolvedAt: null,
+      openedAt: now,
+      lastMatchAt: now,
+      lastToldAt: null,
+      holdUntil: now + rule.holdMs,
+      remindIndex: 0,
+      sequence: 0,
+      fold: null,
+      named: false,
+    };
+  }
+
+  /** Adds a match to its incident. */
+  #join(doc: IncidentDoc, found: Found, size: number, severity: IncidentDoc['severity']): void {
+    const { rule, record, fields, now } = found;
+    const at = record.time ?? record.receivedAt;
+    doc.count += size;
+    doc.firstSeenAt = Math.min(doc.firstSeenAt, at);
+    doc.lastSeenAt = Math.max(doc.lastSeenAt, at);
+    doc.lastMatchAt = now;
+    doc.state = 'firing';
+    if (doc.count > size) {
+      doc.fields = fields;
+      doc.record = recordBody(record, rule.context.before);
+    }
+    bumpTop(doc.top, fields, rule.by ?? []);
+    if (louder(doc.severity, severity) !== doc.severity) this.#escalate(doc, rule, record, severity);
+  }
+
+  /** A graver match of the same incident: whoever is told from this severity on is told from now on. */
+  #escalate(doc: IncidentDoc, rule: Rule, record: LogRecord, severity: IncidentDoc['severity']): void {
+    doc.severity = severity;
+    const lookup = lookupFor(doc.fields, { record, rule, severity, labels: this.#labels(rule, record) });
+    const channels = routeTo(this.#settings.routes, rule, lookup, (channel) => this.#settings.accepts(channel, severity));
+    const added = channels.filter((channel) => !doc.channels.includes(channel));
+    if (added.length === 0) return;
+    // What is still untold is told to the new ones too: their account begins with it.
+    for (const channel of added) this.accounts.begin(channel, doc.untold);
+    doc.channels = [...doc.channels, ...added];
+  }
+
+  #account(doc: IncidentDoc, match: { readonly opened: boolean; readonly size: number; readonly silenced: boolean }): void {
+    if (match.silenced) {
+      this.accounts.silenced(doc.channels, match.size);
+      return;
+    }
+    const first = match.opened || (doc.lastToldAt === null && doc.untold.opened === 0 && doc.fold === null) ? 1 : 0;
+    const rule = this.#rules.get(doc.rule);
+    if (first === 0 && doc.lastToldAt !== null && rule?.remindMs.length === 0) {
+      this.accounts.counted(doc.channels, match.size);
+      return;
+    }
+    this.accounts.pending(doc.channels, match.size);
+    if (doc.fold !== null && this.#folds.add(doc, first, match.size - first)) return;
+    doc.untold.opened += first;
+    doc.untold.repeats += match.size - first;
+  }
+
+  /** Does what the time asks of one incident, and files it for the next time. */
+  #step(key: string, doc: IncidentDoc, now: number): void {
+    const rule = this.#rules.get(doc.rule);
+    if (rule?.countingHash !== doc.countingHash) {
+      this.#end(key, doc, rule ?? strayRule(doc), rule ? recounted : removed, now);
+      return;
+    }
+    const next = decide(doc, rule, now);
+    switch (next) {
+      case 'first':
+        this.#speakFirst(key, doc, rule, now);
+        return;
+      case 'summary':
+        this.#say(key, doc, 'summary', now);
+        return;
+      case 'resolved':
+        this.#resolve(key, doc, now);
+        return;
+      case 'quiet':
+        doc.state = 'quiet';
+        break;
+      case 'over':
+        this.#archive(key, doc);
+        return;
+      case 'wait':
+        break;
+    }
+    this.#incidents.put(key, doc, dueOf(doc, rule));
+  }
+
+  /** The first message, or a place in the fold when the rule has opened too many of late. */
+  #speakFirst(key: string, doc: IncidentDoc, rule: Rule, now: number): void {
+    const folding = this.#folds.active(rule, doc.channels);
+    const spoken = this.#spoken.get(rule.id) ?? { times: [] };
+    if (!folding && spokenRoom(spoken, rule.limit, now)) {
+      this.#spoken.put(rule.id, spoken, null);
+      this.#say(key, doc, 'first', now);
+      return;
+    }
+    this.#folds.takeIn(key, doc, rule, now);
+    this.#incidents.put(key, doc, dueOf(doc, rule));
+  }
+
+  #say(key: string, doc: IncidentDoc, kind: 'first' | 'summary' | 'resolved', now: number): void {
+    const rule = this.#rules.get(doc.rule);
+    if (!rule) return;
+    this.#deps.tell(tellIncident(doc, kind, this.#facts(rule, doc.labels, now)), now);
+    doc.toldCount = doc.count;
+    doc.untold = { opened: 0, repeats: 0 };
+    if (kind === 'summary') doc.remindIndex = Math.min(doc.remindIndex + 1, Math.max(0, rule.remindMs.length - 1));
+    doc.lastToldAt = now;
+    if (kind !== 'resolved') this.#incidents.put(key, doc, dueOf(doc, rule));
+  }
+
+  #facts(rule: Rule, labels: Readonly<Record<string, string>>, now: number): TellFacts {
+    return { rule, labels, templates: this.#templates, now };
+  }
+
+  #tellFold(fold: FoldDoc, now: number, rule = this.#rules.get(fold.rule) ?? strayRule(fold)): void {
+    const { intent, docs } = this.#folds.message(fold, this.#facts(rule, this.#labels(rule, null), now));
+    this.#deps.tell(intent, now);
+    for (const { key, doc } of docs) {
+      doc.toldCount = doc.count;
+      doc.lastToldAt = now;
+      this.#incidents.put(key, doc, dueOf(doc, rule));
+    }
+  }
+
+  /** A record that says the trouble is over: ends the incidents it names. */
+  #recover(hit: RuleHit, record: LogRecord, now: number): void {
+    const { rule } = hit;
+    const named = (rule.by ?? []).filter((name) => fieldText(hit.fields, name) !== '');
+    const whole = rule.by !== null && named.length === rule.by.length;
+    const key = stateKey(rule, (rule.by ?? []).map((name) => fieldText(hit.fields, name)));
+    const own = this.#incidents.get(key);
+    const open = whole ? (own ? [{ key, value: own }] : []) : this.#incidents.scan(rulePrefix(rule), incidentsPerRuleMax);
+    for (const one of open) {
+      const same = named.every((name) => fieldText(one.value.by, name) === fieldText(hit.fields, name));
+      if (!same) continue;
+      one.value.resolvedAt = record.time ?? record.receivedAt;
+      this.#resolve(one.key, one.value, now);
+    }
+    if (rule.count) this.#windows.delete(key);
+  }
+
+  /** Tells the end to whoever heard of the beginning; nobody hears the end of what was silenced from the first. */
+  #resolve(key: string, doc: IncidentDoc, now: number): void {
+    doc.state = 'resolved';
+    doc.resolvedAt ??= doc.lastSeenAt;
+    const heard = doc.lastToldAt !== null || doc.untold.opened + doc.untold.repeats > 0;
+    if (doc.fold === null && heard) this.#say(key, doc, 'resolved', now);
+    this.#archive(key, doc);
+  }
+
+  #end(key: string, doc: IncidentDoc, rule: Rule, why: string, now: number): void {
+    doc.state = 'resolved';
+    doc.resolvedAt = now;
+    doc.fields = { ...doc.fields, ended: why };
+    if (doc.fold === null && (doc.lastToldAt !== null || doc.untold.opened + doc.untold.repeats > 0)) {
+      this.#deps.tell(tellIncident(doc, 'resolved', this.#facts(rule, doc.labels, now)), now);
+      doc.untold = { opened: 0, repeats: 0 };
+    }
+    this.#archive(key, doc);
+  }
+
+  #endAll(rule: Rule, why: string, now: number): void {
+    // Folds first: they can still name what ends with them.
+    this.#folds.drop(rule.id, (fold) => this.#tellFold(fold, now, rule));
+    for (const { key, value } of this.#incidents.scan(rulePrefix(rule), incidentsPerRuleMax)) this.#end(key, value, rule, why, now);
+    for (const table of [this.#windows, this.#stories]) {
+      for (const { key } of table.scan(rulePrefix(rule), Number.MAX_SAFE_INTEGER)) table.delete(key);
+    }
+  }
+
+  #archive(key: string, doc: IncidentDoc): void {
+    this.#incidents.delete(key);
+    this.#bump(doc.rule, { firing: -1 });
+    this.#history.put(`${String(doc.openedAt).padStart(16, '0')}:${doc.id}`, doc, doc.openedAt + historyMs);
+  }
+
+  /** Forgets what ended long ago. */
+  pruneHistory(now: number): void {
+    for (const { key } of this.#history.due(now, dueBatch)) this.#history.delete(key);
+  }
+}
+
+const removed = 'the rule was removed';
+const recounted = 'the rule counts differently now';
+
+/** What is needed to tell the end of an incident whose rule is gone. */
+function strayRule(doc: { readonly rule: string }): Rule {
+  const origin = { file: '', line: 0, column: 0, length: 0 };
+  return {
+    id: doc.rule,
+    title: null,
+    description: null,
+    message: null,
+    severity: [],
+    labels: {},
+    owner: null,
+    runbook: null,
+    links: [],
+    conditions: { text: [], where: [], except: [], from: null },
+    whereStory: [],
+    fields: [],
+    collect: null,
+    precededBy: null,
+    join: [],
+    by: [],
+    count: null,
+    holdMs: 0,
+    remindMs: [],
+    resolve: null,
+    limit: null,
+    context: { before: 0, after: 0 },
+    notify: [],
+    tests: [],
+    countingHash: '',
+    origin,
+  };
+}
+
+/** How long ended incidents are kept to learn from. */
+const historyMs = 90 * 86_400_000;
+
+type Lookup = ReturnType<typeof lookupFor>;
+interface Found {
+  readonly key: string;
+  readonly fingerprint: string;
+  readonly values: readonly string[];
+  readonly rule: Rule;
+  readonly record: LogRecord;
+  readonly fields: Fields;
+  readonly now: number;
+}

@@ -1,0 +1,62 @@
+/** What incidents ask notify to tell, and what notify hands to the sender. Plain data: all of it is kept in the state. */
+import type { IncidentRow, Notification } from './notification.ts';
+import type { Severity } from './rule.ts';
+
+/** How many matches a message tells of, for the account: those that opened an incident, and the repeats. */
+export interface Cover {
+  readonly opened: number;
+  readonly repeats: number;
+}
+
+/** Something to tell to some channels. Frozen: what is told later is what was true now. */
+export interface Intent {
+  readonly channels: readonly string[];
+  readonly notification: Notification;
+  readonly row: IncidentRow;
+  readonly cover: Cover;
+  readonly rule: string;
+  readonly severity: Severity;
+}
+
+/** One message to one channel, from the decision to tell it until it was delivered or given up. */
+export interface OutboxItem {
+  /** Channel and notification id: one message is never there twice. */
+  readonly key: string;
+  readonly channel: string;
+  readonly notification: Notification;
+  readonly cover: Cover;
+  readonly severity: Severity;
+  /** Order within the channel. */
+  readonly order: number;
+  readonly createdAt: number;
+  attempts: number;
+  /** Not before this time of the daemon's clock. */
+  nextAttemptAt: number;
+  lastStatus: number | null;
+  lastError: string | null;
+  /** The service refused the rich form: try the plain one. */
+  plain: boolean;
+}
+
+/** The account of a channel. Every match that is routed to it is in exactly one of the seven. */
+export interface Ledger {
+  matched: number;
+  notified: number;
+  counted: number;
+  pending: number;
+  silenced: number;
+  muted: number;
+  trial: number;
+  dead: number;
+}
+
+/** A person's wish for quiet: all of its tests must hold. */
+export interface Silence {
+  readonly id: string;
+  readonly rule: string | null;
+  /** Label or field -> text with `*`. */
+  readonly where: Readonly<Record<string, string>>;
+  readonly startsAt: number;
+  endsAt: number;
+  readonly comment: string | null;
+}

@@ -1,0 +1,145 @@
+/**
+ * The desk between incidents and the sender: each intent goes through the gate of each of its channels and becomes a message in
+ * the outbox, or waits for that channel's next digest. Pure: it is given the time, and keeps all it knows in the store.
+ */
+import { createHash } from 'node:crypto';
+import type { BudgetWindow } from '../model/config.ts';
+import type { Cover, Intent, OutboxItem } from '../model/intent.ts';
+import type { IncidentBody, IncidentRow, Notification } from '../model/notification.ts';
+import type { Severity } from '../model/rule.ts';
+import type { Store, Table } from '../model/store.ts';
+import { admit, digestDue, type GateDoc, newGate, takeWaiting, type WaitingRow } from './gate.ts';
+
+/** The facts of a channel that decide what may leave for it. */
+export interface DeskChannel {
+  readonly name: string;
+  readonly budget: readonly BudgetWindow[] | null;
+}
+
+export class Desk {
+  readonly #gates: Table<GateDoc>;
+  readonly #outbox: Table<OutboxItem>;
+  readonly #meta: Table<{ next: number }>;
+  readonly #fresh: OutboxItem[] = [];
+  #channels = new Map<string, DeskChannel>();
+
+  constructor(store: Store, channels: readonly DeskChannel[]) {
+    this.#gates = store.table<GateDoc>('gates', { cache: 500 });
+    this.#outbox = store.table<OutboxItem>('outbox', { cache: 1_000 });
+    this.#meta = store.table<{ next: number }>('counters', { cache: 10 });
+    this.use(channels);
+  }
+
+  /** Takes the channels of a new configuration. What waits for a channel that is gone stays until it is back or dropped. */
+  use(channels: readonly DeskChannel[]): void {
+    this.#channels = new Map(channels.map((channel) => [channel.name, channel]));
+  }
+
+  /** Decides for each channel of the intent whether it leaves now. */
+  take(intent: Intent, now: number): void {
+    for (const name of intent.channels) {
+      const gate = this.#gates.get(name) ?? newGate();
+      const verdict = admit(gate, this.#channels.get(name)?.budget ?? null, intent, now);
+      if (verdict === 'leaves') this.#put(name, intent.notification, intent.cover, intent.severity, now);
+      this.#file(name, gate, now);
+    }
+  }
+
+  /** Puts a message into the outbox without asking the budget: tests, and words of the daemon itself. */
+  say(channel: string, notification: Notification, severity: Severity, now: number): void {
+    this.#put(channel, notification, { opened: 0, repeats: 0 }, severity, now);
+  }
+
+  /** Digests whose channel has room again. */
+  tick(now: number): void {
+    for (const { key, value } of this.#gates.due(now, 100)) {
+      const due = digestDue(value, this.#channels.get(key)?.budget ?? null, now);
+      if (due !== null && due <= now) this.#digest(key, value, now);
+      else this.#file(key, value, now);
+    }
+  }
+
+  /** The end of the input: what waits leaves now, one message a channel. */
+  finish(now: number): void {
+    for (const { key, value } of this.#gates.scan('', 10_000)) {
+      if (value.waiting.length > 0) this.#digest(key, value, now);
+    }
+  }
+
+  nextDue(): number | null {
+    return this.#gates.nextDue();
+  }
+
+  /** Messages put since the last call, in order; the sender may have them once they are durable. */
+  takeFresh(): OutboxItem[] {
+    return this.#fresh.splice(0);
+  }
+
+  #file(name: string, gate: GateDoc, now: number): void {
+    this.#gates.put(name, gate, digestDue(gate, this.#channels.get(name)?.budget ?? null, now));
+  }
+
+  #digest(name: string, gate: GateDoc, now: number): void {
+    const taken = takeWaiting(gate, now);
+    const lone = taken.rows.length === 1 && taken.unnamed.opened + taken.unnamed.repeats === 0 ? taken.rows[0] : undefined;
+    const notification = lone && lone.intent.incidents.length === 0 ? lone.intent : digestOf(name, gate.sequence, taken.rows, taken.cover, taken.severity, now);
+    this.#put(name, notification, taken.cover, taken.severity, now);
+    this.#file(name, gate, now);
+  }
+
+  #put(channel: string, notification: Notification, cover: Cover, severity: Severity, now: number): void {
+    const key = `${channel}\u0000${notification.notification.id}`;
+    // Derived ids make a second telling of the same thing visible: it is the same message.
+    if (this.#outbox.get(key)) return;
+    const counter = this.#meta.get('outbox') ?? { next: 1 };
+    const order = counter.next++;
+    this.#meta.put('outbox', counter, null);
+    const item: OutboxItem = {
+      key,
+      channel,
+      notification,
+      cover,
+      severity,
+      order,
+      createdAt: now,
+      attempts: 0,
+      nextAttemptAt: 0,
+      lastStatus: null,
+      lastError: null,
+      plain: false,
+    };
+    this.#outbox.put(key, item, null);
+    this.#fresh.push(item);
+  }
+}
+
+function digestOf(channel: string, sequence: number, waiting: readonly WaitingRow[], cover: Cover, severity: Severity, now: number): Notification {
+  const rows: readonly IncidentRow[] = waiting.map((one) => one.row);
+  const first = waiting[0];
+  const told = cover.opened + cover.repeats;
+  const rules = [...new Set(rows.map((row) => row.rule))];
+  const id = createHash('sha256').update(`digest\u0000${channel}\u0000${first?.row.id ?? ''}\u0000${first?.row.count ?? 0}\u0000${sequence}`).digest('hex').slice(0, 16);
+  const at = new Date(now).toISOString();
+  const incident: IncidentBody = {
+    id,
+    fingerprint: `v1:${id}`,
+    state: 'firing',
+    rule: rules.length === 1 ? (rules[0] ?? '') : 'tocsin-digest',
+    title: `${told} more in ${rows.length} ${rows.length === 1 ? 'incident' : 'incidents'}: the budget of this channel was used up`,
+    message: rows.map((row) => `${row.count} x ${row.title}`).join('\n'),
+    severity,
+    labels: first?.row.labels ?? {},
+    fields: {},
+    count: told,
+    new_count: told,
+    first_seen_at: waiting.reduce((least, one) => (one.firstSeenAt < least ? one.firstSeenAt : least), first?.firstSeenAt ?? at),
+    last_seen_at: waiting.reduce((most, one) => (one.lastSeenAt > most ? one.lastSeenAt : most), first?.lastSeenAt ?? at),
+    resolved_at: null,
+    top: {},
+    description: null,
+    runbook: null,
+    owner: null,
+    links: [],
+  };
+  return { version: '1', notification: { id, kind: 'digest', sequence, sent_at: at, attempt: 0 }, incident, record: null, incidents: rows };
+}

@@ -1,0 +1,139 @@
+/**
+ * The wall before a channel: its budget. Takes what wants to be told and says what may leave now; what may not waits and leaves
+ * as one digest when there is room. Pure: it is given `now`, keeps its state in a document, and does no I/O.
+ */
+import type { BudgetWindow } from '../model/config.ts';
+import type { Cover, Intent } from '../model/intent.ts';
+import type { IncidentRow, Notification } from '../model/notification.ts';
+import { type Severity, severities } from '../model/rule.ts';
+
+/** Rows that wait by name; what comes beyond is counted into the digest without a name. */
+export const waitingRowsMax = 500;
+/** Share of each window that single messages below critical may use; a tenth beyond it is for digests, the last tenth for critical. */
+const singlesShare = 0.8;
+const belowCriticalShare = 0.9;
+/** No rule may use more than this share of a window for itself, so that a new problem gets through during the storm of another. */
+const ruleShare = 0.6;
+
+export interface GateDoc {
+  /** What left, oldest first: when, and of which rule. */
+  sent: { at: number; rule: string }[];
+  waiting: WaitingRow[];
+  /** Beyond the named rows. */
+  overflow: { opened: number; repeats: number };
+  sequence: number;
+}
+export interface WaitingRow {
+  row: IncidentRow;
+  opened: number;
+  repeats: number;
+  severity: Severity;
+  firstSeenAt: string;
+  lastSeenAt: string;
+  intent: Notification;
+}
+
+export function newGate(): GateDoc {
+  return { sent: [], waiting: [], overflow: { opened: 0, repeats: 0 }, sequence: 0 };
+}
+
+export type GateClass = 'critical' | 'single' | 'digest';
+
+/** The largest number of messages of this class that a window may hold, and of one rule among them. */
+function allowance(window: BudgetWindow, kind: GateClass): number {
+  if (kind === 'critical') return window.count;
+  const share = kind === 'digest' ? belowCriticalShare : singlesShare;
+  return Math.max(1, Math.floor(window.count * share));
+}
+
+/** The earliest time at which one more message of this class and rule may leave; `now` or before means at once. */
+export function roomAt(doc: GateDoc, budget: readonly BudgetWindow[], kind: GateClass, rule: string, now: number): number {
+  let at = now;
+  for (const window of budget) {
+    const inside = doc.sent.filter((one) => one.at > now - window.perMs);
+    const most = allowance(window, kind);
+    const over = inside.length - most;
+    if (over >= 0) at = Math.max(at, (inside[over]?.at ?? now) + window.perMs);
+    if (kind !== 'single') continue;
+    const own = inside.filter((one) => one.rule === rule);
+    const ownOver = own.length - Math.max(1, Math.floor(window.count * ruleShare));
+    if (ownOver >= 0) at = Math.max(at, (own[ownOver]?.at ?? now) + window.perMs);
+  }
+  return at;
+}
+
+/** Whether this intent may leave now as a message of its own; if so it is booked, else it waits for the digest. */
+export function admit(doc: GateDoc, budget: readonly BudgetWindow[] | null, intent: Intent, now: number): 'leaves' | 'waits' {
+  if (budget === null) return 'leaves';
+  forget(doc, budget, now);
+  const kind: GateClass =
+    intent.severity === 'critical' ? 'critical' : intent.notification.notification.kind === 'digest' ? 'digest' : 'single';
+  const waitsAlready = kind === 'single' && doc.waiting.some((one) => one.row.id === intent.row.id);
+  if (!waitsAlready && roomAt(doc, budget, kind, intent.rule, now) <= now) {
+    doc.sent.push({ at: now, rule: intent.rule });
+    return 'leaves';
+  }
+  wait(doc, intent);
+  return 'waits';
+}
+
+function forget(doc: GateDoc, budget: readonly BudgetWindow[], now: number): void {
+  const longest = Math.max(...budget.map((window) => window.perMs));
+  const keep = doc.sent.findIndex((one) => one.at > now - longest);
+  if (keep < 0) doc.sent.length = 0;
+  else if (keep > 0) doc.sent.splice(0, keep);
+}
+
+/** Rows of a fold wait one by one, so that the digest names each of them. */
+function wait(doc: GateDoc, intent: Intent): void {
+  const rows = intent.notification.incidents.length > 0 ? intent.notification.incidents : [intent.row];
+  let opened = intent.cover.opened;
+  let repeats = intent.cover.repeats;
+  for (const [index, row] of rows.entries()) {
+    // The account of a fold is of the whole: its first row carries it.
+    const own: Cover = index === 0 ? { opened, repeats } : { opened: 0, repeats: 0 };
+    if (index === 0) {
+      opened = 0;
+      repeats = 0;
+    }
+    const known = doc.waiting.find((one) => one.row.id === row.id);
+    const { incident } = intent.notification;
+    if (known) {
+      known.row = { ...row, new_count: known.row.new_count + row.new_count };
+      known.opened += own.opened;
+      known.repeats += own.repeats;
+      known.lastSeenAt = incident.last_seen_at;
+      known.intent = intent.notification;
+    } else if (doc.waiting.length < waitingRowsMax) {
+      const { first_seen_at, last_seen_at } = incident;
+      doc.waiting.push({ row, ...own, severity: row.severity, firstSeenAt: first_seen_at, lastSeenAt: last_seen_at, intent: intent.notification });
+    } else {
+      doc.overflow.opened += own.opened;
+      doc.overflow.repeats += own.repeats;
+    }
+  }
+}
+
+/** When the waiting rows may leave as a digest, or null when none wait. */
+export function digestDue(doc: GateDoc, budget: readonly BudgetWindow[] | null, now: number): number | null {
+  if (doc.waiting.length === 0) return null;
+  return budget === null ? now : roomAt(doc, budget, 'digest', '', now);
+}
+
+/** What leaves when the rows leave: a lone one as itself, several as a digest. The rows are gone from the document afterwards. */
+export function takeWaiting(doc: GateDoc, now: number): { rows: readonly WaitingRow[]; cover: Cover; unnamed: Cover; severity: Severity } {
+  const rows = doc.waiting;
+  const unnamed = { ...doc.overflow };
+  const cover = { ...doc.overflow };
+  let severity: Severity = 'info';
+  for (const one of rows) {
+    cover.opened += one.opened;
+    cover.repeats += one.repeats;
+    if (severities.indexOf(one.severity) > severities.indexOf(severity)) severity = one.severity;
+  }
+  doc.waiting = [];
+  doc.overflow = { opened: 0, repeats: 0 };
+  doc.sequence++;
+  doc.sent.push({ at: now, rule: '' });
+  return { rows, cover, unnamed, severity };
+}
