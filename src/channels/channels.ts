@@ -5,11 +5,13 @@
 import type { ChannelConfig } from '../model/config.ts';
 import type { Channel, ChannelDeps, ChannelKind } from '../model/seams.ts';
 import { consoleKind } from './console.ts';
+import { mattermostKind } from './mattermost.ts';
 import { unusableChannel } from './post-channel.ts';
+import { slackKind } from './slack.ts';
 import { webhookKind } from './webhook.ts';
 
 /** Every kind. `webhook` takes any URL, so it comes last among those that recognise one. */
-export const channelKinds: readonly ChannelKind[] = [webhookKind, consoleKind];
+export const channelKinds: readonly ChannelKind[] = [slackKind, mattermostKind, webhookKind, consoleKind];
 
 /** The kind a bare URL is for; an unknown host is a `webhook`. */
 export function recogniseChannel(url: URL): ChannelKind {
