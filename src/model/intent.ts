@@ -28,7 +28,10 @@ export interface OutboxItem {
   readonly severity: Severity;
   /** Order within the channel. */
   readonly order: number;
+  /** When it was decided, in the time of the incidents. */
   readonly createdAt: number;
+  /** When the sender first had it, on the daemon's clock; its `max_age` runs from here. */
+  queuedAt: number | null;
   attempts: number;
   /** Not before this time of the daemon's clock. */
   nextAttemptAt: number;

@@ -102,6 +102,7 @@ export class Desk {
       severity,
       order,
       createdAt: now,
+      queuedAt: null,
       attempts: 0,
       nextAttemptAt: 0,
       lastStatus: null,

@@ -1,0 +1,108 @@
+/** Answers the command line through the control socket: one function a command. Throws a TocsinError as its no. */
+import { createHash } from 'node:crypto';
+import { parseDuration } from '../model/duration.ts';
+import type { Silence } from '../model/intent.ts';
+import { TocsinError } from '../model/problem.ts';
+import type { Delivery } from '../model/seams.ts';
+import type { Store, Table } from '../model/store.ts';
+import type { ControlRequest } from './control.ts';
+import type { Daemon } from './daemon.ts';
+import type { DeadLetter } from './sender.ts';
+import { statusOf } from './status.ts';
+
+export async function answerCommand(daemon: Daemon, request: ControlRequest): Promise<unknown> {
+  const { args } = request;
+  switch (request.command) {
+    case 'status':
+      return statusOf(daemon);
+    case 'reload': {
+      const result = await daemon.reload();
+      return { outcome: result.outcome, problems: result.problems };
+    }
+    case 'silence-add': {
+      const silence = addSilence(daemon.store, args, daemon.options.clock.now());
+      daemon.engine.reloadSilences();
+      daemon.pipeline.commit();
+      return silence;
+    }
+    case 'silence-list':
+      return listSilences(daemon.store, daemon.options.clock.now());
+    case 'silence-end': {
+      const silence = endSilence(daemon.store, String(args['id']), daemon.options.clock.now());
+      daemon.engine.reloadSilences();
+      daemon.pipeline.commit();
+      return silence;
+    }
+    case 'dead-letters-list':
+      return daemon.store.table<DeadLetter>('dead_letters').scan('', 1_000).map((one) => one.value);
+    case 'dead-letters-retry': {
+      const key = String(args['key']);
+      if (!daemon.sender.retry(key)) throw new TocsinError('E_UNKNOWN', `there is no dead letter ${JSON.stringify(key)}, or its channel is gone`);
+      return { retried: key };
+    }
+    case 'incidents':
+      return daemon.store.table<unknown>('incidents').scan('', 1_000).map((one) => one.value);
+    default:
+      throw new TocsinError('E_CONTROL', `this daemon knows no command ${JSON.stringify(request.command)}`);
+  }
+}
+
+function silenceTable(store: Store): Table<Silence> {
+  return store.table<Silence>('silences', { cache: 500 });
+}
+
+/**
+ * Adds a silence: `rule`, `where` (field or label -> text with `*`), `for` (a duration) or `until` (ISO), `comment`. At least a rule
+ * or a test is needed, and an end: a silence without one is how alerts are lost.
+ */
+export function addSilence(store: Store, args: Readonly<Record<string, unknown>>, now: number): Silence {
+  const rule = typeof args['rule'] === 'string' ? args['rule'] : null;
+  const where: Record<string, string> = {};
+  for (const [field, value] of Object.entries((args['where'] as Record<string, unknown> | undefined) ?? {})) where[field] = String(value);
+  if (rule === null && Object.keys(where).length === 0) {
+    throw new TocsinError('E_SILENCE', 'a silence needs a rule or a test: --rule celery-task-failed, or --where task=mail.*');
+  }
+  const endsAt = endOf(args, now);
+  const id = createHash('sha256').update(JSON.stringify([rule, where, endsAt, now])).digest('hex').slice(0, 8);
+  const silence: Silence = { id, rule, where, startsAt: now, endsAt, comment: typeof args['comment'] === 'string' ? args['comment'] : null };
+  silenceTable(store).put(id, silence, endsAt);
+  return silence;
+}
+
+function endOf(args: Readonly<Record<string, unknown>>, now: number): number {
+  if (typeof args['until'] === 'string') {
+    const at = Date.parse(args['until']);
+    if (!Number.isFinite(at) || at <= now) throw new TocsinError('E_SILENCE', `--until is no time in the future: ${JSON.stringify(args['until'])}; write 2026-01-31T18:00:00Z`);
+    return at;
+  }
+  const length = typeof args['for'] === 'string' ? parseDuration(args['for']) : null;
+  if (length === null || length <= 0) throw new TocsinError('E_SILENCE', `a silence needs an end: --for 2h, or --until 2026-01-31T18:00:00Z; found ${JSON.stringify(args['for'] ?? null)}`);
+  return now + length;
+}
+
+/** Silences in force. */
+export function listSilences(store: Store, now: number): Silence[] {
+  return silenceTable(store)
+    .scan('', 10_000)
+    .map((one) => one.value)
+    .filter((silence) => silence.endsAt > now);
+}
+
+/** Ends a silence now. Throws when there is none of that id. */
+export function endSilence(store: Store, id: string, now: number): Silence {
+  const silence = silenceTable(store).get(id);
+  if (!silence || silence.endsAt <= now) throw new TocsinError('E_UNKNOWN', `there is no silence ${JSON.stringify(id)} in force; see "tocsin silence list"`);
+  silence.endsAt = now;
+  silenceTable(store).put(id, silence, now);
+  return silence;
+}
+
+/** A delivery as `send-test` tells it: what came back, as it came. */
+export function deliveryReport(delivery: Delivery): { readonly delivered: boolean; readonly status: number | null; readonly body: string; readonly detail: string } {
+  return {
+    delivered: delivery.outcome === 'delivered',
+    status: delivery.status,
+    body: delivery.body,
+    detail: delivery.outcome === 'delivered' ? 'delivered' : delivery.detail,
+  };
+}

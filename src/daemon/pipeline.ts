@@ -1,0 +1,254 @@
+/**
+ * From bytes to durable effects: the one place where a chunk is matched, applied to incidents, and committed together with the
+ * offset of its stream. It is the `SourcePort` that sources talk to. It decides when to commit; it does not read and does not send.
+ */
+import type { Engine } from '../incidents/engine.ts';
+import type { CompiledRules } from '../match/compile.ts';
+import { StreamReader } from '../match/reader.ts';
+import type { SourceCommon } from '../model/config.ts';
+import type { Chunk, Clock, SavedPosition, SourcePort, Timer } from '../model/seams.ts';
+import type { CommitResult, Store } from '../model/store.ts';
+import type { Desk } from '../notify/desk.ts';
+import type { EngineTime } from './engine-time.ts';
+
+/** Under load effects are committed in groups: after so many matches, or so many ms. */
+const groupMatches = 1_000;
+const groupMs = 50;
+/** An offset that moved without a match is saved about once a second: reading those bytes again changes nothing. */
+const offsetMs = 1_000;
+
+/** What `status` tells of a source. */
+export interface SourceFacts {
+  records: number;
+  bytes: number;
+  dropped: Record<string, number>;
+  lastRecordAt: number | null;
+  /** Newest stamp of a record, ms. */
+  newestTime: number | null;
+  state: 'ok' | 'waiting' | 'failing';
+  detail: string | null;
+}
+
+export interface PipelineDeps {
+  readonly store: Store;
+  readonly engine: Engine;
+  readonly desk: Desk;
+  readonly clock: Clock;
+  readonly time: EngineTime;
+  /** The configuration of a source by its name. */
+  readonly source: (name: string) => SourceCommon | undefined;
+  /** Called after each commit, whatever became of it. */
+  readonly committed: (result: CommitResult) => void;
+  /** A source's state changed. */
+  readonly sourceState: (source: string, facts: SourceFacts) => void;
+}
+
+interface Stream {
+  readonly reader: StreamReader;
+  readonly source: string;
+}
+
+export class Pipeline implements SourcePort {
+  readonly #deps: PipelineDeps;
+  #compiled: CompiledRules;
+  readonly #streams = new Map<string, Stream>();
+  /** What the sources told of their streams; the offset in it is ours. */
+  readonly #positions = new Map<string, SavedPosition>();
+  readonly #moved = new Set<string>();
+  readonly facts = new Map<string, SourceFacts>();
+  #matchesSinceCommit = 0;
+  #lastCommitAt = Number.NEGATIVE_INFINITY;
+  #timer: { readonly at: number; readonly timer: Timer } | null = null;
+  #commitSoon = false;
+
+  constructor(deps: PipelineDeps, compiled: CompiledRules) {
+    this.#deps = deps;
+    this.#compiled = compiled;
+  }
+
+  /** Takes a new set of rules; streams go on where they are. */
+  use(compiled: CompiledRules): void {
+    this.#compiled = compiled;
+  }
+
+  /** Forgets how streams of a source are read, so that its changed configuration holds from the next byte on. */
+  resetSource(source: string): void {
+    for (const [key, stream] of this.#streams) {
+      if (stream.source === source) this.#streams.delete(key);
+    }
+  }
+
+  take(chunk: Chunk): number {
+    const stream = this.#stream(chunk);
+    const result = stream.reader.read(this.#compiled, chunk);
+    const facts = this.factsOf(chunk.stream.source);
+    facts.records += result.records;
+    facts.bytes += result.consumed;
+    if (result.records > 0) facts.lastRecordAt = chunk.receivedAt;
+    if (result.newestTime !== null) facts.newestTime = Math.max(facts.newestTime ?? 0, result.newestTime);
+    for (const [reason, by] of Object.entries(result.counts)) {
+      if (by > 0) this.count(chunk.stream.source, reason, by);
+    }
+    for (const match of result.matches) {
+      const now = this.#deps.time.at(match.record.time);
+      this.#advance(now);
+      this.#deps.engine.apply(match, now);
+    }
+    this.#move(chunk, result.consumed, stream);
+    this.#matchesSinceCommit += result.matches.length;
+    if (result.matches.length > 0) this.#commitInTime();
+    else if (result.consumed > 0) this.#arm(offsetMs);
+    if (chunk.end === 'final') this.#streams.delete(chunk.stream.key);
+    return result.consumed;
+  }
+
+  position(key: string): SavedPosition | null {
+    return this.#positions.get(key) ?? this.#deps.store.positions.get(key) ?? null;
+  }
+
+  positions(source: string): readonly SavedPosition[] {
+    const all = new Map<string, SavedPosition>();
+    for (const { key, value } of this.#deps.store.positions.scan('', 1_000_000)) all.set(key, value);
+    for (const [key, value] of this.#positions) all.set(key, value);
+    return [...all.values()].filter((one) => one.source === source);
+  }
+
+  remember(position: SavedPosition): void {
+    const known = this.#positions.get(position.key);
+    // The offset is what was taken; the source knows it too, but only ours moves with the effects.
+    const offset = known ? known.offset : position.offset;
+    const reader = known ? known.reader : position.reader;
+    this.#positions.set(position.key, { ...position, offset, reader });
+    this.#moved.add(position.key);
+    this.#arm(offsetMs);
+  }
+
+  forget(key: string): void {
+    this.#positions.delete(key);
+    this.#moved.delete(key);
+    this.#streams.delete(key);
+    this.#deps.store.positions.delete(key);
+  }
+
+  count(source: string, reason: string, by: number): void {
+    const { dropped } = this.factsOf(source);
+    dropped[reason] = (dropped[reason] ?? 0) + by;
+  }
+
+  state(source: string, state: SourceFacts['state'], detail: string | null): void {
+    const facts = this.factsOf(source);
+    if (facts.state === state && facts.detail === detail) return;
+    facts.state = state;
+    facts.detail = detail;
+    this.#deps.sourceState(source, facts);
+  }
+
+  factsOf(source: string): SourceFacts {
+    let facts = this.facts.get(source);
+    if (!facts) {
+      facts = { records: 0, bytes: 0, dropped: {}, lastRecordAt: null, newestTime: null, state: 'ok', detail: null };
+      this.facts.set(source, facts);
+    }
+    return facts;
+  }
+
+  /** Everything due up to `now`, each at its own time, then a commit. */
+  tick(now: number): void {
+    this.#advance(now);
+    if (this.#deps.store.dirty() || this.#moved.size > 0) this.commit();
+  }
+
+  /** Effects and offsets become durable together. */
+  commit(): CommitResult {
+    this.#commitSoon = false;
+    this.#timer?.timer.cancel();
+    this.#timer = null;
+    const now = this.#deps.clock.now();
+    for (const key of this.#moved) {
+      const position = this.#positions.get(key);
+      if (position) this.#deps.store.positions.put(key, { ...position, updatedAt: now }, null);
+    }
+    this.#moved.clear();
+    this.#matchesSinceCommit = 0;
+    this.#lastCommitAt = this.#deps.clock.monotonic();
+    const result = this.#deps.store.dirty() ? this.#deps.store.commit() : ({ ok: true } as const);
+    this.#deps.committed(result);
+    return result;
+  }
+
+  #advance(now: number): void {
+    const { engine, desk } = this.#deps;
+    // Each step is done at its own due time, so that a jump in time gives the same messages as the time that passed.
+    for (let turn = 0; turn < 100_000; turn++) {
+      const due = Math.min(engine.nextDue() ?? Number.POSITIVE_INFINITY, desk.nextDue() ?? Number.POSITIVE_INFINITY);
+      if (due > now) return;
+      const at = this.#deps.time.live ? now : Math.max(due, this.#deps.time.floor());
+      engine.tick(at);
+      desk.tick(at);
+    }
+  }
+
+  #stream(chunk: Chunk): Stream {
+    const known = this.#streams.get(chunk.stream.key);
+    if (known) return known;
+    const config = this.#deps.source(chunk.stream.source);
+    const saved = this.position(chunk.stream.key);
+    const stream: Stream = {
+      source: chunk.stream.source,
+      reader: new StreamReader(
+        {
+          stream: chunk.stream,
+          format: config?.format ?? 'auto',
+          multiline: config?.multiline ?? 'auto',
+          tz: config?.tz ?? 'UTC',
+          maxLineBytes: config?.maxLineBytes ?? 262_144,
+        },
+        saved?.reader ?? null,
+      ),
+    };
+    this.#streams.set(chunk.stream.key, stream);
+    return stream;
+  }
+
+  #move(chunk: Chunk, consumed: number, stream: Stream): void {
+    if (consumed === 0) return;
+    const { key, source, path } = chunk.stream;
+    const known = this.position(key);
+    this.#positions.set(key, {
+      key,
+      source,
+      path: path ?? '',
+      identity: {},
+      ...known,
+      offset: chunk.offset + consumed,
+      reader: stream.reader.saved(),
+      updatedAt: chunk.receivedAt,
+    });
+    this.#moved.add(key);
+  }
+
+  /** At once when the last commit is long enough ago, else with the group. Always after the source has noted its identity facts. */
+  #commitInTime(): void {
+    const since = this.#deps.clock.monotonic() - this.#lastCommitAt;
+    if (this.#matchesSinceCommit < groupMatches && since < groupMs) {
+      this.#arm(groupMs - since);
+      return;
+    }
+    if (this.#commitSoon) return;
+    this.#commitSoon = true;
+    queueMicrotask(() => {
+      if (this.#commitSoon) this.commit();
+    });
+  }
+
+  #arm(delayMs: number): void {
+    const at = this.#deps.clock.monotonic() + delayMs;
+    if (this.#timer && this.#timer.at <= at) return;
+    this.#timer?.timer.cancel();
+    const timer = this.#deps.clock.setTimer(delayMs, () => {
+      this.#timer = null;
+      this.commit();
+    });
+    this.#timer = { at, timer };
+  }
+}

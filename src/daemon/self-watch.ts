@@ -1,0 +1,87 @@
+/**
+ * The daemon's word about itself: a channel that fails, a source that went, a configuration that was refused. Each is said on
+ * another channel than the one it is about, once when it begins and once when it ends, and not more often than every ten minutes.
+ */
+import { createHash } from 'node:crypto';
+import { ownWord } from '../incidents/tell.ts';
+import type { ChannelConfig } from '../model/config.ts';
+import type { FieldValue } from '../model/record.ts';
+import type { Severity } from '../model/rule.ts';
+import type { Table } from '../model/store.ts';
+import type { Desk } from '../notify/desk.ts';
+
+/** The same thing is not said again before this, however often it begins and ends. */
+const repeatMs = 600_000;
+
+interface SaidDoc {
+  at: number;
+  open: boolean;
+}
+
+export interface SelfWord {
+  /** What it is about: `channel:eng`, `config`, `state`. One open word a topic. */
+  readonly topic: string;
+  readonly title: string;
+  readonly message: string;
+  readonly severity: Severity;
+  readonly fields: Readonly<Record<string, FieldValue>>;
+  /** The channel in trouble: it is told last. */
+  readonly not: string | null;
+}
+
+export interface SelfWatchDeps {
+  readonly desk: Desk;
+  readonly said: Table<SaidDoc>;
+  readonly channels: () => readonly ChannelConfig[];
+  /** Whether a channel works as far as is known. */
+  readonly works: (channel: string) => boolean;
+  readonly labels: () => Readonly<Record<string, string>>;
+  readonly now: () => number;
+}
+
+export class SelfWatch {
+  readonly #deps: SelfWatchDeps;
+
+  constructor(deps: SelfWatchDeps) {
+    this.#deps = deps;
+  }
+
+  /** Says that something began. Returns whether it was said. */
+  begin(word: SelfWord): boolean {
+    const now = this.#deps.now();
+    const said = this.#deps.said.get(word.topic);
+    if (said?.open || (said && now - said.at < repeatMs)) {
+      if (said && !said.open) this.#deps.said.put(word.topic, { at: said.at, open: true }, null);
+      return false;
+    }
+    this.#deps.said.put(word.topic, { at: now, open: true }, null);
+    return this.#tell(word, now);
+  }
+
+  /** Says that it is over, if it was said that it began. */
+  end(word: SelfWord): boolean {
+    const said = this.#deps.said.get(word.topic);
+    if (!said?.open) return false;
+    this.#deps.said.put(word.topic, { at: said.at, open: false }, null);
+    return this.#tell(word, this.#deps.now());
+  }
+
+  #tell(word: SelfWord, now: number): boolean {
+    const channel = this.#choose(word.not);
+    if (!channel) return false;
+    const id = createHash('sha256').update(`${word.topic}\u0000${word.title}\u0000${now}`).digest('hex').slice(0, 16);
+    const labels = this.#deps.labels();
+    const notification = ownWord({ kind: 'self', id, title: word.title, message: word.message, severity: word.severity, labels, fields: word.fields, now });
+    this.#deps.desk.say(channel, notification, word.severity, now);
+    return true;
+  }
+
+  /** The fallback of the channel in trouble, else the first other one that works, else the first other one. */
+  #choose(not: string | null): string | null {
+    const channels = this.#deps.channels().filter((channel) => channel.unusable === null);
+    const others = channels.filter((channel) => channel.name !== not);
+    const fallback = channels.find((channel) => channel.name === not)?.fallback?.channel;
+    const named = others.find((channel) => channel.name === fallback);
+    return (named ?? others.find((channel) => this.#deps.works(channel.name)) ?? others[0])?.name ?? null;
+  }
+}
