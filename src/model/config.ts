@@ -98,6 +98,8 @@ export interface Config {
   readonly files: ReadonlyMap<string, string>;
   /** Globs of rule files, absolute: for watching. */
   readonly ruleGlobs: readonly string[];
+  /** Absolute paths of files that secrets were read from: for watching only, their text is kept nowhere. */
+  readonly secretFiles?: readonly string[];
   /** Hash of all of it: an unchanged one needs no reload. */
   readonly hash: string;
 }

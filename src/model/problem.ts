@@ -48,6 +48,8 @@ export const problemCodes = [
   'W_UNKNOWN_FIELD',
   'W_NO_TESTS',
   'W_SAME_FILE',
+  'E_NO_SOURCES',
+  'W_NO_FILES',
 ] as const;
 export type ProblemCode = (typeof problemCodes)[number];
 

@@ -1,0 +1,332 @@
+/**
+ * The keys of the main file and of a rules file: sources, packs, rules, channels (whose own keys come from their kinds),
+ * routes, defaults, labels, state, admin. Reads a mapping to checked values; the makers of sources and channels turn
+ * them into configuration.
+ */
+
+import { severities } from '../model/rule.ts';
+import type { ChannelKind, ChannelOption } from '../model/seams.ts';
+import { fieldTests, pattern } from './conditions.ts';
+import { quoteShort, type YamlMap, type YamlNode } from './nodes.ts';
+import { channelName, defaultsShape, labels, overrideShape, ruleShape } from './rule-schema.ts';
+import {
+  duration,
+  flag,
+  forms,
+  integer,
+  type Key,
+  key,
+  list,
+  located,
+  map,
+  object,
+  oneOf,
+  oneOrMany,
+  type ReadKeys,
+  rate,
+  record,
+  required,
+  type Shape,
+  size,
+  text,
+  word,
+} from './shape.ts';
+
+const nameKey = { expects: 'a name: letters, digits, - _ and .', pattern: /^[A-Za-z0-9][\w.-]{0,63}$/ };
+const pathText = text({ expects: 'a path', max: 4096 });
+
+/** 256 KiB of a line are kept unless the source says else. */
+export const lineBytesDefault = 256 * 1024;
+/** What a first start looks back over. */
+export const startDefaultMs = 600_000;
+
+const zone = map(text({ expects: 'a time zone such as Europe/Berlin', max: 64 }), (value, node, reading) => {
+  try {
+    return new Intl.DateTimeFormat('en', { timeZone: value }).resolvedOptions().timeZone === ''
+      ? undefined
+      : value;
+  } catch {
+    return reading.error(
+      'E_VALUE',
+      node,
+      `there is no time zone ${quoteShort(value)}`,
+      'write a name from the IANA list, such as UTC or Europe/Berlin',
+    );
+  }
+});
+
+const multilineNames = ['auto', 'none', 'python', 'java', 'node', 'go', 'indent'] as const;
+const multiline = forms('auto, none, a language, or { start: PATTERN }', {
+  scalar: oneOf(multilineNames),
+  map: map(
+    object({ start: required(pattern(), 'A line that matches begins a record.') }, { what: 'multiline' }),
+    (found) => (found.start ? { start: found.start.text } : undefined),
+  ),
+});
+
+const start = map(text({ expects: 'beginning, end, or a duration such as 10m' }), (value, node, reading) => {
+  if (value === 'beginning' || value === 'end') return value;
+  const agoMs = duration('zero').read(node, reading);
+  return agoMs === undefined ? undefined : { agoMs };
+});
+
+const encoding = map(text({ expects: 'utf-8 or auto' }), (value, node, reading) =>
+  ['utf-8', 'utf8', 'auto'].includes(value.toLowerCase())
+    ? value.toLowerCase().replace('utf8', 'utf-8')
+    : reading.error(
+        'E_VALUE',
+        node,
+        `this version reads utf-8 only, found ${quoteShort(value)}`,
+        'write utf-8 or auto, or take the key out',
+      ),
+);
+
+/** Keys of a source. `file` and `stdin` are the kinds: exactly one of them. */
+export const sourceKeys = {
+  file: key(oneOrMany(pathText, { min: 1 }), 'Paths or globs of log files.'),
+  stdin: key(flag(), 'Read standard input.'),
+  format: key(oneOf(['auto', 'plain', 'celery'] as const), 'What a record looks like.'),
+  multiline: key(multiline, 'How lines become records: auto, none, a language, or { start: PATTERN }.'),
+  tz: key(zone, 'Time zone of stamps without one.'),
+  start: key(start, 'Where the first reading begins: a duration back, beginning or end.'),
+  exclude: key(oneOrMany(pathText), 'Paths or globs that are left out.'),
+  encoding: key(encoding, 'utf-8 or auto.'),
+  max_line_bytes: key(size(256, 16 * 1024 * 1024), 'Longer lines keep their head; 256KiB by default.'),
+  labels: key(labels, 'Labels of everything that comes from here.'),
+};
+export type SourceValues = ReadKeys<typeof sourceKeys>;
+const sourceShape = object(sourceKeys, {
+  what: 'a source',
+  later: ['syslog', 'http', 'docker', 'journal', 'command', 'kafka', 'redis'],
+});
+
+const packSettings = {
+  disable: key(
+    oneOrMany(located(text({ expects: 'the id of a rule', max: 128 }))),
+    'Rules of the pack that are left out.',
+  ),
+  override: key(
+    map(
+      record({ expects: 'the id of a rule', pattern: /^\S{1,128}$/ }, located(overrideShape)),
+      (found) => found,
+    ),
+    "Keys that replace those of the pack's rules: id -> keys.",
+  ),
+};
+const packShape = object(packSettings, { what: 'a pack' });
+export type PackValues = ReadKeys<typeof packSettings>;
+
+const packs = forms<
+  never,
+  readonly { name: string; node: YamlNode; settings: PackValues }[],
+  readonly { name: string; node: YamlNode; settings: PackValues }[]
+>('a list of names, or a map of name -> { disable, override }', {
+  list: map(list(located(text({ expects: 'the name of a pack', max: 64 }))), (found) =>
+    found.map(({ value, node }) => ({ name: value, node, settings: {} })),
+  ),
+  map: map(record(nameKey, packShape, { nothing: {} }), (found) =>
+    [...found].map(([packName, { value, entry }]) => ({
+      name: packName,
+      node: entry.keyNode,
+      settings: value,
+    })),
+  ),
+});
+
+/** Keys that every channel has. */
+export const channelKeys = {
+  type: required(text({ expects: 'the kind of the channel', max: 64 }), 'The kind of the channel.'),
+  budget: key(
+    word('none', null, oneOrMany(rate(), { min: 1 })),
+    'At most so many messages: [10 in 1m, 60 in 1h, 200 in 1d] for chat, or none.',
+  ),
+  fallback: key(
+    object(
+      {
+        channel: required(located(channelName), 'The channel that takes over.'),
+        from: key(oneOf(severities), 'Only what is at least this severe; everything by default.'),
+      },
+      { what: 'fallback' },
+    ),
+    'Where messages go while this channel fails.',
+  ),
+  min_severity: key(oneOf(severities), 'Only what is at least this severe.'),
+  timeout: key(duration(), 'Deadline of one attempt; 10s by default.'),
+  max_age: key(duration(), 'How long delivery is tried; 24h by default.'),
+  allow_private: key(flag(), 'Whether addresses of private networks may be dialled; true by default.'),
+};
+export type ChannelValues = ReadKeys<typeof channelKeys>;
+
+/** The shape of one own key of a kind. Secrets and URLs keep their node: they are read where they may be set aside. */
+export function optionShape(option: ChannelOption): Shape<unknown> {
+  switch (option.kind) {
+    case 'url':
+      return text({ expects: 'a URL', max: 4096, schema: { type: 'string' } });
+    case 'secret':
+      return text({ expects: 'a secret', max: 64 * 1024 });
+    case 'text':
+      return text({ max: 4096 });
+    case 'boolean':
+      return flag();
+    case 'integer':
+      return integer(0, 1_000_000_000);
+    case 'list':
+      return oneOrMany(text({ max: 4096 }));
+  }
+}
+
+/** All keys of one kind: the common ones, its own, and `<key>_file` for what is secret. */
+export function keysOfKind(kind: ChannelKind): Record<string, Key<unknown>> {
+  const own: Record<string, Key<unknown>> = {};
+  for (const [optionName, option] of Object.entries(kind.options)) {
+    own[optionName] = key(optionShape(option), option.description);
+    if (option.kind !== 'url' && option.kind !== 'secret') continue;
+    own[`${optionName}_file`] = key(
+      text({ expects: 'a path', max: 4096 }),
+      `A file that holds it: ${option.description}`,
+    );
+  }
+  return { ...channelKeys, ...own };
+}
+
+const routeTests = map(fieldTests, (tests, node, reading) => {
+  for (const test of tests) {
+    if (test.field !== 'severity') continue;
+    for (const operator of test.operators) checkSeverities(operator, node, reading.error.bind(reading));
+  }
+  return tests;
+});
+
+type ReportError = (code: 'E_VALUE', node: YamlNode, message: string, hint: string | null) => undefined;
+function checkSeverities(operator: { readonly op: string }, node: YamlNode, report: ReportError): void {
+  const words =
+    'patterns' in operator && Array.isArray(operator.patterns)
+      ? operator.patterns
+      : 'value' in operator && operator.op !== 'exists'
+        ? [operator.value]
+        : [];
+  for (const found of words) {
+    if (
+      typeof found === 'string' &&
+      (found.includes('*') || (severities as readonly string[]).includes(found))
+    )
+      continue;
+    const at =
+      node.kind === 'map' ? (node.entries.find((entry) => entry.key === 'severity')?.value ?? node) : node;
+    report(
+      'E_VALUE',
+      at,
+      `there is no severity ${quoteShort(String(found))}`,
+      `the severities are ${severities.join(', ')}`,
+    );
+  }
+}
+
+const routeShape = located(
+  object(
+    {
+      where: key(
+        routeTests,
+        'Tests on severity, rule, labels, source and fields; without them the route takes everything.',
+      ),
+      notify: required(oneOrMany(located(channelName), { min: 1 }), 'Channels that are told.'),
+      also: key(flag(), 'Go on to the next route after this one.'),
+    },
+    { what: 'a route' },
+  ),
+);
+
+const adminKeys = {
+  listen: required(
+    map(text({ expects: 'an address such as 127.0.0.1:9419', max: 256 }), (value, node, reading) => {
+      const port = Number(/:(\d{1,5})$/.exec(value)?.[1] ?? Number.NaN);
+      if (port >= 0 && port <= 65_535) return value;
+      return reading.error(
+        'E_VALUE',
+        node,
+        `expected an address such as 127.0.0.1:9419, found ${quoteShort(value)}`,
+        'write host:port',
+      );
+    }),
+    'Address of /healthz, /readyz, /metrics and /api/v1.',
+  ),
+  token: key(text({ expects: 'a secret', max: 4096 }), 'What changes must carry.'),
+  token_file: key(pathText, 'A file that holds the token.'),
+};
+
+/** A rule of a list, unread: defaults come into it first. Kept as a mapping. */
+const ruleMapping = (shape: Shape<unknown>): Shape<YamlMap> => ({
+  expects: 'a rule (a map with an id)',
+  schema: shape.schema,
+  read: (node, reading) =>
+    node.kind === 'map'
+      ? node
+      : reading.error(
+          'E_TYPE',
+          node,
+          'expected a rule (a map with an id)',
+          'write `- id: my-rule` with its keys below it',
+        ),
+});
+const unread = (shape: Shape<unknown>): Shape<YamlMap> => ({
+  expects: shape.expects,
+  schema: shape.schema,
+  read(node, reading) {
+    shape.read(node, reading);
+    return node.kind === 'map' ? node : undefined;
+  },
+});
+
+/** A rules file. */
+export const ruleFileKeys = {
+  rules: required(list(ruleMapping(ruleShape), { min: 1, max: 10_000 }), 'The rules.'),
+  defaults: key(unread(defaultsShape), 'Any key of a rule, for the rules of this file.'),
+};
+export const ruleFileShape = object(ruleFileKeys, { what: 'a rules file' });
+
+const ruleEntries = list(
+  forms('the path of a rules file, a glob, or a rule', {
+    scalar: located(pathText),
+    map: map(ruleMapping(ruleShape), (mapping) => ({ value: mapping, node: mapping as YamlNode })),
+  }),
+);
+
+/** The main file. Channels are kept unread: each kind has its own keys. */
+export const mainKeys = {
+  sources: key(record(nameKey, located(sourceShape)), 'name -> exactly one kind (file or stdin).'),
+  packs: key(packs, 'Rules that ship with the program.'),
+  rules: key(ruleEntries, 'Files of rules: paths or globs, relative to this file.'),
+  channels: key(record(nameKey, channelMapping()), 'name -> where messages go.'),
+  routes: key(list(routeShape), 'First match wins; `also: true` goes on to the next.'),
+  defaults: key(unread(defaultsShape), 'Any key of a rule, for all rules.'),
+  labels: key(labels, 'Labels in every message.'),
+  state: key(
+    object(
+      { dir: required(pathText, 'Folder of the state; .tocsin beside this file by default.') },
+      { what: 'state' },
+    ),
+    'Where the state is kept.',
+  ),
+  admin: key(
+    located(object(adminKeys, { what: 'admin' })),
+    'Health, metrics and API over HTTP; off unless given.',
+  ),
+};
+export type MainValues = ReadKeys<typeof mainKeys>;
+export const mainShape = object(mainKeys, { what: 'the configuration', later: ['shared'] });
+
+function channelMapping(): Shape<YamlMap> {
+  return {
+    expects: 'a map with `type:` and the keys of that kind',
+    schema: { type: 'object' },
+    read: (node, reading) =>
+      node.kind === 'map'
+        ? node
+        : reading.error(
+            'E_TYPE',
+            node,
+            'expected a map with `type:` and the keys of that kind',
+            'write { type: webhook, url: ... }',
+          ),
+  };
+}

@@ -1,0 +1,35 @@
+/**
+ * JSON Schema (draft 7) of the main file and of rules files, made from the very definitions that check them, so that an
+ * editor completes and complains as `check` does. Looser where a schema can't say it: variables, references, patterns.
+ */
+import type { ChannelKind } from '../model/seams.ts';
+import { keysOfKind, mainKeys, ruleFileKeys } from './config-schema.ts';
+import { type JsonSchema, objectSchema } from './shape.ts';
+
+const draft = 'http://json-schema.org/draft-07/schema#';
+
+/** For `rules/*.yaml`. */
+export function ruleFileSchema(): JsonSchema {
+  return { $schema: draft, title: 'Tocsin rules', ...objectSchema(ruleFileKeys) };
+}
+
+/** For `tocsin.yaml`, with the keys of each kind of channel. */
+export function configSchema(channelKinds: readonly ChannelKind[]): JsonSchema {
+  const whole = objectSchema(mainKeys) as { readonly properties: Record<string, JsonSchema> };
+  const channels = {
+    type: 'object',
+    description: mainKeys.channels.description,
+    additionalProperties: { anyOf: channelKinds.map(channelSchema) },
+  };
+  return {
+    $schema: draft,
+    title: 'Tocsin configuration',
+    ...whole,
+    properties: { ...whole.properties, channels },
+  };
+}
+
+function channelSchema(kind: ChannelKind): JsonSchema {
+  const schema = objectSchema(keysOfKind(kind)) as { readonly properties: Record<string, JsonSchema> };
+  return { ...schema, title: kind.type, properties: { ...schema.properties, type: { const: kind.type } } };
+}

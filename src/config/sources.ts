@@ -1,0 +1,146 @@
+/** Checked keys of a source -> its configuration, and the source that the command line's files make. Paths become absolute. */
+import { dirname, resolve } from 'node:path';
+import type { FileSourceConfig, SourceConfig } from '../model/config.ts';
+import type { Origin } from '../model/problem.ts';
+import { lineBytesDefault, type MainValues, type SourceValues, startDefaultMs } from './config-schema.ts';
+import { originOf, quoteShort, type YamlNode } from './nodes.ts';
+import type { Reading } from './reading.ts';
+
+/** Sources of the main file. One that is broken is left out, its problem carries its name. */
+export function makeSources(found: MainValues['sources'], reading: Reading): SourceConfig[] {
+  const sources: SourceConfig[] = [];
+  for (const [name, { value, entry }] of found ?? []) {
+    const source = makeSource(
+      name,
+      value.value,
+      value.node,
+      originOf(entry.keyNode),
+      reading.within('source', name),
+    );
+    if (source) sources.push(source);
+  }
+  return sources;
+}
+
+function makeSource(
+  name: string,
+  values: SourceValues,
+  node: YamlNode,
+  origin: Origin,
+  reading: Reading,
+): SourceConfig | null {
+  const common = {
+    name,
+    format: values.format ?? ('auto' as const),
+    multiline: values.multiline ?? ('auto' as const),
+    tz: values.tz ?? 'UTC',
+    maxLineBytes: values.max_line_bytes ?? lineBytesDefault,
+    labels: Object.fromEntries([...(values.labels ?? [])].map(([label, { value }]) => [label, value])),
+    origin,
+  };
+  const wrote = (key: string) => node.kind === 'map' && node.entries.some((entry) => entry.key === key);
+  if (values.stdin === true && wrote('file')) {
+    reading.error(
+      'E_VALUE',
+      node,
+      `the source "${name}" has two kinds: file and stdin`,
+      'make two sources of it',
+    );
+    return null;
+  }
+  if (values.stdin === true) {
+    for (const entry of node.kind === 'map' ? node.entries : []) {
+      if (['start', 'exclude', 'encoding'].includes(entry.key)) {
+        reading.error(
+          'E_VALUE',
+          entry.keyNode,
+          `"${entry.key}" has no meaning for standard input`,
+          'take it out',
+        );
+      }
+    }
+    return reading.errors > 0 ? null : { kind: 'stdin', ...common };
+  }
+  if (!values.file) {
+    if (!wrote('file')) {
+      reading.error(
+        'E_MISSING_KEY',
+        node,
+        `the source "${name}" says nothing to read`,
+        'add `file:` with a path or glob, or `stdin: true`',
+      );
+    }
+    return null;
+  }
+  const folder = dirname(node.file.path);
+  return {
+    kind: 'file',
+    ...common,
+    paths: values.file.map((path) => resolve(folder, path)),
+    exclude: (values.exclude ?? []).map((path) => resolve(folder, path)),
+    start: values.start ?? { agoMs: startDefaultMs },
+    encoding: values.encoding ?? 'auto',
+  };
+}
+
+/** Warns where two sources name the same file or glob: each of its lines would count twice. */
+export function warnOfSameFiles(
+  sources: readonly SourceConfig[],
+  found: MainValues['sources'],
+  reading: Reading,
+): void {
+  const owners = new Map<string, string>();
+  for (const source of sources) {
+    if (source.kind !== 'file') continue;
+    for (const path of source.paths) {
+      const owner = owners.get(path);
+      const node = found?.get(source.name)?.entry.keyNode;
+      if (owner !== undefined && owner !== source.name && node) {
+        reading.warn(
+          'W_SAME_FILE',
+          node,
+          `the sources "${owner}" and "${source.name}" both read ${quoteShort(path)}`,
+          'give the file to one of them',
+        );
+      }
+      owners.set(path, source.name);
+    }
+  }
+}
+
+/** What the command line names: log files are read from their beginning. */
+export function commandLineSources(
+  extra: { readonly files: readonly string[]; readonly stdin: boolean; readonly cwd: string },
+  taken: ReadonlySet<string>,
+): SourceConfig[] {
+  const origin: Origin = { file: 'command line', line: 1, column: 1, length: 1 };
+  const common = {
+    format: 'auto',
+    multiline: 'auto',
+    tz: 'UTC',
+    maxLineBytes: lineBytesDefault,
+    labels: {},
+    origin,
+  } as const;
+  const sources: SourceConfig[] = [];
+  if (extra.files.length > 0) {
+    const source: FileSourceConfig = {
+      kind: 'file',
+      name: freeName('files', taken),
+      ...common,
+      paths: extra.files.map((path) => resolve(extra.cwd, path)),
+      exclude: [],
+      start: 'beginning',
+      encoding: 'auto',
+    };
+    sources.push(source);
+  }
+  if (extra.stdin) sources.push({ kind: 'stdin', name: freeName('stdin', taken), ...common });
+  return sources;
+}
+
+/** The name itself, or with the first number that makes it a new one. */
+export function freeName(name: string, taken: ReadonlySet<string>): string {
+  if (!taken.has(name)) return name;
+  for (let number = 2; ; number++) if (!taken.has(`${name}-${number}`)) return `${name}-${number}`;
+}

@@ -1,0 +1,326 @@
+/**
+ * The door to the yaml package: text in, nodes with places or problems out. Guards before it parses (depth), counts
+ * while it unfolds aliases, and takes every warning of the parser as an error, since each is a silent trap
+ * (`host: !eng` loses its tag). One file is one document with a map at its top. Never throws.
+ */
+import { isAlias, isMap, isPair, isScalar, isSeq, Lexer, type Node, parseDocument, type Scalar } from 'yaml';
+import type { Problem, ProblemCode } from '../model/problem.ts';
+import {
+  originAt,
+  quoteShort,
+  type YamlEntry,
+  type YamlFile,
+  type YamlMap,
+  type YamlNode,
+  type YamlScalar,
+  yamlFile,
+} from './nodes.ts';
+import { findTooDeep } from './yaml-depth.ts';
+import { explainYaml } from './yaml-messages.ts';
+
+/** Real files have five levels. Parsing 900 and more, three times in a row, was seen to abort the process. */
+export const depthMax = 64;
+/** Nodes after aliases are unfolded; 256 KiB of YAML hold at most about half of it. */
+const nodesMax = 200_000;
+const aliasesMax = 100;
+/** Syntax problems that are shown of one file: one slip causes a row of them. */
+const syntaxProblemsMax = 5;
+
+export type YamlResult =
+  | { readonly ok: true; readonly root: YamlMap; readonly problems: readonly Problem[] }
+  | { readonly ok: false; readonly problems: readonly Problem[] };
+
+/** Parses one file. With `ok: true` there may still be problems (warnings of the parser, doubled keys); `root` then is what could be read. */
+export function readYaml(path: string, text: string): YamlResult {
+  const file = yamlFile(path, text);
+  const deep = findTooDeep(new Lexer().lex(text), depthMax);
+  if (deep !== null) {
+    const message = `lists and maps are nested more than ${depthMax} deep here`;
+    return failed([
+      problem(
+        file,
+        'E_YAML_DEPTH',
+        deep,
+        deep + 1,
+        message,
+        'no rule needs more than ten levels: look for a bracket that was not closed',
+      ),
+    ]);
+  }
+  try {
+    return parse(file);
+  } catch (error) {
+    // The parser promises not to throw; a range error of its recursion would still be a text that a person can't have meant.
+    const message = `the YAML parser gave up: ${error instanceof Error ? error.message : String(error)}`;
+    return failed([problem(file, 'E_YAML_SYNTAX', 0, 1, message, null)]);
+  }
+}
+
+function failed(problems: readonly Problem[]): YamlResult {
+  return { ok: false, problems };
+}
+
+function parse(file: YamlFile): YamlResult {
+  // uniqueKeys compares each key with each other one (20,000 keys: seconds); the conversion below uses a set.
+  const parsed = parseDocument(file.text, {
+    prettyErrors: false,
+    logLevel: 'error',
+    uniqueKeys: false,
+    merge: false,
+    resolveKnownTags: false,
+  });
+  const problems: Problem[] = [];
+  const lines = new Set<number>();
+  for (const error of [...parsed.errors].sort((a, b) => a.pos[0] - b.pos[0])) {
+    const said = explainYaml(error.code, error.message, file.text, error.pos[0]);
+    const found = problem(file, said.code, error.pos[0], error.pos[1], said.message, said.hint);
+    if (lines.has(found.origin.line) || problems.length >= syntaxProblemsMax) continue;
+    lines.add(found.origin.line);
+    problems.push(found);
+  }
+  if (problems.length > 0) return failed(problems);
+  for (const warning of parsed.warnings) {
+    const said = explainYaml(warning.code, warning.message, file.text, warning.pos[0]);
+    problems.push(problem(file, 'E_YAML_WARNING', warning.pos[0], warning.pos[1], said.message, said.hint));
+  }
+  const top = parsed.contents;
+  if (top === null || (isScalar(top) && top.value === null)) {
+    const message = 'the file holds nothing but blanks and comments';
+    return failed([
+      ...problems,
+      problem(
+        file,
+        'E_EMPTY',
+        0,
+        1,
+        message,
+        'an empty file is not taken for "no rules": write something, or take the file away',
+      ),
+    ]);
+  }
+  const converter = new Converter(file, problems);
+  const root = converter.convert(top, null, '');
+  if (root === null) return failed(problems);
+  if (root.kind !== 'map') {
+    const found = root.kind === 'list' ? 'a list' : quoteShort(root.text);
+    const hint = 'put keys with a colon at the top, such as `rules:` with the list below it';
+    return failed([
+      ...problems,
+      problem(
+        file,
+        'E_TYPE',
+        root.start,
+        root.end,
+        `expected a map at the top of the file, found ${found}`,
+        hint,
+      ),
+    ]);
+  }
+  return { ok: true, root, problems };
+}
+
+function problem(
+  file: YamlFile,
+  code: ProblemCode,
+  start: number,
+  end: number,
+  message: string,
+  hint: string | null,
+): Problem {
+  return {
+    code,
+    level: 'error',
+    origin: originAt(file, start, end),
+    keyPath: '',
+    message,
+    hint,
+    scope: null,
+  };
+}
+
+/** A node that can still be put into its parent. */
+type Loose<T> = { -readonly [K in keyof T]: T[K] };
+
+class Converter {
+  readonly #file: YamlFile;
+  readonly #problems: Problem[];
+  /** Anchors that are finished, and how many nodes they stand for. */
+  readonly #anchors = new Map<string, { node: YamlNode; weight: number }>();
+  #weight = 0;
+  #aliases = 0;
+  #stopped = false;
+
+  constructor(file: YamlFile, problems: Problem[]) {
+    this.#file = file;
+    this.#problems = problems;
+  }
+
+  /** Null once a limit was hit: a problem says which. */
+  convert(node: unknown, parent: YamlMap | YamlNode | null, key: string | number): YamlNode | null {
+    if (this.#stopped) return null;
+    const before = this.#weight;
+    this.#weight += 1;
+    if (isAlias(node)) return this.#alias(node.source, node.range?.[0] ?? 0, node.range?.[1] ?? 0);
+    const made = this.#make(node as Node | null, parent, key);
+    const anchor = (node as { anchor?: string } | null)?.anchor;
+    if (made !== null && anchor !== undefined) {
+      this.#anchors.set(anchor, { node: made, weight: this.#weight - before });
+    }
+    return made;
+  }
+
+  #make(node: Node | null, parent: YamlNode | null, key: string | number): YamlNode | null {
+    const at = node?.range?.[0] ?? parent?.end ?? 0;
+    const base = {
+      file: this.#file,
+      start: at,
+      end: trimEnd(this.#file.text, at, node?.range?.[1] ?? at),
+      parent: parent as YamlMap | null,
+      key,
+    };
+    if (isMap(node)) {
+      const map: Loose<YamlMap> = { kind: 'map', ...base, entries: [] };
+      const entries = this.#entries(node.items, map);
+      if (entries === null) return null;
+      map.entries = entries;
+      return map;
+    }
+    if (isSeq(node)) {
+      const items: YamlNode[] = [];
+      const list = { kind: 'list' as const, ...base, items };
+      for (const item of node.items) {
+        // `- a: 1` inside a flow list is a pair of its own: the same as a map with one entry.
+        const made = isPair(item)
+          ? this.#pairMap(item, list, items.length)
+          : this.convert(item, list, items.length);
+        if (made === null) return null;
+        items.push(made);
+      }
+      return list;
+    }
+    return scalarOf(isScalar(node) ? node : null, base);
+  }
+
+  #pairMap(pair: unknown, parent: YamlNode, key: number): YamlNode | null {
+    const map: Loose<YamlMap> = {
+      kind: 'map',
+      file: this.#file,
+      start: parent.start,
+      end: parent.end,
+      parent: parent as YamlMap,
+      key,
+      entries: [],
+    };
+    const entries = this.#entries([pair], map);
+    if (entries === null) return null;
+    map.entries = entries;
+    const first = entries[0];
+    if (first) map.start = first.keyNode.start;
+    return map;
+  }
+
+  #entries(items: readonly unknown[], map: YamlMap): YamlEntry[] | null {
+    const entries: YamlEntry[] = [];
+    const seen = new Map<string, YamlScalar>();
+    for (const item of items) {
+      if (!isPair(item)) continue;
+      const keyNode = this.convert(item.key, map, '');
+      if (keyNode === null) return null;
+      if (keyNode.kind !== 'scalar') {
+        const hint = 'put quotes around text that begins with { or [';
+        this.#problems.push(
+          problem(
+            this.#file,
+            'E_YAML_SYNTAX',
+            keyNode.start,
+            keyNode.end,
+            'a key must be a word, found a list or a map',
+            hint,
+          ),
+        );
+        continue;
+      }
+      const value = this.convert(item.value ?? null, map, keyNode.text);
+      if (value === null) return null;
+      this.#checkKey(keyNode, seen);
+      seen.set(keyNode.text, keyNode);
+      // Where nothing is written, the place is right behind the key.
+      const placed =
+        value.kind === 'scalar' && item.value === null
+          ? { ...value, start: keyNode.end, end: keyNode.end }
+          : value;
+      entries.push({ key: keyNode.text, keyNode, value: placed });
+    }
+    return entries;
+  }
+
+  #checkKey(key: YamlScalar, seen: ReadonlyMap<string, YamlScalar>): void {
+    const earlier = seen.get(key.text);
+    if (earlier) {
+      const line = originAt(this.#file, earlier.start, earlier.end).line;
+      const message = `the key ${quoteShort(key.text)} is given twice, first in line ${line}`;
+      this.#problems.push(
+        problem(
+          this.#file,
+          'E_YAML_DUPLICATE_KEY',
+          key.start,
+          key.end,
+          message,
+          'keep one of them: the other would be lost',
+        ),
+      );
+    }
+    if (key.text === '<<' && key.style === 'plain') {
+      const hint = 'put what rules share under `defaults:`, or write the keys out';
+      this.#problems.push(
+        problem(this.#file, 'E_YAML_ALIAS', key.start, key.end, 'merge keys (<<) are not read', hint),
+      );
+    }
+  }
+
+  #alias(name: string, start: number, end: number): YamlNode | null {
+    this.#aliases += 1;
+    const anchor = this.#anchors.get(name);
+    this.#weight += anchor?.weight ?? 0;
+    if (!anchor) {
+      const hint = `text that begins with * needs quotes: '*${name}'`;
+      this.#stop(start, end, `there is no anchor &${name} before this *${name}`, hint);
+      return null;
+    }
+    if (this.#aliases > aliasesMax || this.#weight > nodesMax) {
+      const message = `aliases unfold to more than ${nodesMax} values, or there are more than ${aliasesMax} of them`;
+      this.#stop(start, end, message, 'put what rules share under `defaults:`');
+      return null;
+    }
+    return anchor.node;
+  }
+
+  #stop(start: number, end: number, message: string, hint: string): void {
+    this.#stopped = true;
+    this.#problems.push(problem(this.#file, 'E_YAML_ALIAS', start, end, message, hint));
+  }
+}
+
+type Placed = Pick<YamlScalar, 'file' | 'start' | 'end' | 'parent' | 'key'>;
+const styles: Readonly<Record<string, YamlScalar['style']>> = {
+  QUOTE_SINGLE: 'single',
+  QUOTE_DOUBLE: 'double',
+  BLOCK_LITERAL: 'literal',
+  BLOCK_FOLDED: 'folded',
+};
+
+function scalarOf(node: Scalar | null, base: Placed): YamlScalar {
+  const style = styles[node?.type ?? ''] ?? 'plain';
+  const raw = node?.value ?? null;
+  const text = node?.source ?? (typeof raw === 'string' ? raw : '');
+  const known =
+    typeof raw === 'string' || typeof raw === 'number' || typeof raw === 'boolean' || raw === null;
+  return { kind: 'scalar', ...base, text, value: style !== 'plain' ? text : known ? raw : text, style };
+}
+
+/** Ranges of block nodes run over the blank lines below them. */
+function trimEnd(text: string, start: number, end: number): number {
+  let at = end;
+  while (at > start && (text[at - 1] === '\n' || text[at - 1] === ' ' || text[at - 1] === '\r')) at -= 1;
+  return at;
+}

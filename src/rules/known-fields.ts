@@ -1,0 +1,132 @@
+/**
+ * Which fields a rule's records can have, as far as its text tells: named groups, computed fields, what formats find.
+ * Warns of a `by`, `join`, `distinct` or template variable that none of them gives: a slip of the pen makes one
+ * incident of everything. Warnings only, since a format may know more.
+ */
+import { type ConditionValues, groupsOf } from '../config/conditions.ts';
+import { nearest } from '../config/nearest.ts';
+import { entryOf, type YamlMap, type YamlNode } from '../config/nodes.ts';
+import type { Reading } from '../config/reading.ts';
+import type { RuleValues } from '../config/rule-schema.ts';
+
+/** What formats and sources give. */
+const recordFields = [
+  'time',
+  'level',
+  'process',
+  'logger',
+  'message',
+  'trace',
+  'raw',
+  'source',
+  'host',
+  'path',
+  'file',
+  'line',
+  'pid',
+  'thread',
+  'exception',
+  'task',
+  'task_id',
+  'task_name',
+  'program',
+  'hostname',
+  'labels',
+];
+/** What a template sees besides fields. */
+const templateWords = [
+  'rule',
+  'id',
+  'severity',
+  'owner',
+  'runbook',
+  'count',
+  'new_count',
+  'first_seen_at',
+  'last_seen_at',
+  'collected',
+  'preceded_by',
+  'fields',
+  'record',
+  'incident',
+  'top',
+  'state',
+  'forloop',
+  'stream',
+];
+
+/** Reports W_UNKNOWN_FIELD at each place that names a field which nothing gives. */
+export function checkFields(
+  mapping: YamlMap,
+  values: RuleValues,
+  keys: { readonly by: readonly string[] | null; readonly join: readonly string[] },
+  reading: Reading,
+): void {
+  const own = new Set([...groupsOf(values), ...(values.where ?? []).map((test) => test.field)]);
+  for (const name of values.fields?.keys() ?? []) own.add(name);
+  const story = [...storyGroups(values.collect), ...storyGroups(values.preceded_by)];
+  const known = new Set([...own, ...recordFields]);
+  const check = (field: string, node: YamlNode, among: ReadonlySet<string>, what: string): void => {
+    const head = field.split(/[.[]/)[0] ?? field;
+    if (among.has(field) || among.has(head)) return;
+    const near = nearest(head, among);
+    const hint =
+      near === null
+        ? `capture it with (?<${head}>...), or compute it under \`fields:\``
+        : `did you mean "${near}"?`;
+    reading.warn('W_UNKNOWN_FIELD', node, `${what} "${field}", which no pattern or format gives`, hint);
+  };
+  const withStory = new Set([...known, 'collected']);
+  for (const field of values.by ?? []) check(field.value, field.node, withStory, '`by` names the field');
+  for (const field of values.join ?? []) check(field.value, field.node, known, '`join` names the field');
+  const { count } = values;
+  if (count && 'distinct' in count && count.distinct) {
+    check(count.distinct.value, count.distinct.node, known, '`distinct` names the field');
+  }
+  checkStoryGroups(mapping, values, keys.join, reading);
+  const words = new Set([...withStory, ...templateWords, ...story]);
+  for (const [name, template] of templatesOf(values)) {
+    for (const variable of template.variables)
+      check(variable, template.node, words, `the ${name} reads the field`);
+  }
+}
+
+type Template = { readonly node: YamlNode; readonly variables: readonly string[] };
+
+function templatesOf(values: RuleValues): readonly (readonly [string, Template])[] {
+  const templates: [string, Template][] = [];
+  if (values.title) templates.push(['title', values.title]);
+  if (values.message) templates.push(['message', values.message]);
+  for (const link of values.links ?? []) if (link.url) templates.push(['link', link.url]);
+  for (const [name, { value }] of values.fields ?? []) templates.push([`field ${name}`, value]);
+  return templates;
+}
+
+function storyGroups(story: ConditionValues | undefined): readonly string[] {
+  return story ? groupsOf(story) : [];
+}
+
+/** Both sides of a story must have the joining fields; a record without them belongs to no story. */
+function checkStoryGroups(
+  mapping: YamlMap,
+  values: RuleValues,
+  join: readonly string[],
+  reading: Reading,
+): void {
+  for (const name of ['collect', 'preceded_by'] as const) {
+    const story = values[name];
+    const entry = entryOf(mapping, name);
+    if (!story || !entry) continue;
+    const has = new Set([
+      ...groupsOf(story),
+      ...(story.where ?? []).map((test) => test.field),
+      ...recordFields.filter((field) => !['task', 'task_id', 'exception'].includes(field)),
+    ]);
+    for (const field of values.fields?.keys() ?? []) has.add(field);
+    for (const field of join) {
+      if (has.has(field.split('.')[0] ?? field)) continue;
+      const message = `the records of \`${name}\` are tied to the match by "${field}", which the pattern of \`${name}\` does not give`;
+      reading.warn('W_UNKNOWN_FIELD', entry.keyNode, message, `capture it there too: (?<${field}>...)`);
+    }
+  }
+}

@@ -1,0 +1,21 @@
+/**
+ * The language of rules, handed to the reader of the configuration: patterns and templates are checked by the doors
+ * that will run them, and a rule's mapping becomes a Rule. Hands work on; knows no file.
+ */
+import type { RuleLanguage } from '../config/reading.ts';
+import { compilePattern, matchesEverything } from '../match/regex.ts';
+import { parseTemplate } from '../match/template.ts';
+import { parseRule } from './parse-rule.ts';
+
+export const ruleLanguage: RuleLanguage = {
+  checkPattern(text) {
+    const compiled = compilePattern(text);
+    if (!compiled.ok) return { ok: false, message: compiled.message, hint: compiled.hint };
+    return { ok: true, groups: compiled.pattern.groups, matchesEverything: matchesEverything(text) };
+  },
+  checkTemplate(text) {
+    const parsed = parseTemplate(text);
+    return parsed.ok ? { ok: true, variables: parsed.template.variables } : parsed;
+  },
+  parseRule,
+};
