@@ -42,7 +42,7 @@ export interface CheckedText extends TextTest {
 }
 
 /** An RE2 pattern as it was written: nothing is put into it. */
-export function pattern(): Shape<CheckedText> {
+export function pattern(on: 'record' | 'field' = 'record'): Shape<CheckedText> {
   const shape = text({
     expects: 'a pattern (RE2)',
     max: patternMax,
@@ -65,7 +65,7 @@ export function pattern(): Shape<CheckedText> {
       const said = { message: checked.message, hint: checked.hint };
       return reading.errorInside('E_REGEX', node, placeOfComplaint(node, value, checked.message), said);
     }
-    if (checked.matchesEverything) {
+    if (checked.matchesEverything && on === 'record') {
       reading.warn(
         'W_MATCHES_ALL',
         node,
@@ -197,7 +197,7 @@ const operatorKeys = {
   gt: key(bound, 'More than this number or level.'),
   lte: key(bound, 'At most this number or level.'),
   lt: key(bound, 'Less than this number or level.'),
-  matches: key(pattern(), 'The field matches this pattern (RE2).'),
+  matches: key(pattern('field'), 'The field matches this pattern (RE2).'),
   exists: key(flag(), 'Whether the field is there at all.'),
   in_file: key(inFile(), 'A file with one value a line; the field is one of them.'),
 } satisfies Keys;

@@ -212,7 +212,8 @@ function checkNeeds(
   const file = options.configPath === null ? 'command line' : resolve(options.cwd, options.configPath);
   const origin = { file, line: 1, column: 1, length: 1 };
   const broken = reading.problems.some((problem) => problem.level === 'error');
-  if (needs.includes('sources') && sources.length === 0 && !(mapping && entryOf(mapping, 'sources'))) {
+  // Without a main file the command line decides whether it needs something to read.
+  if (mapping && needs.includes('sources') && sources.length === 0 && !writesSources(mapping)) {
     reading.errorAt(
       'E_NO_SOURCES',
       origin,
@@ -231,6 +232,12 @@ function checkNeeds(
       'say `--pack celery`, or add `packs:` or `rules:` to the configuration',
     );
   }
+}
+
+/** Whether anything stands under `sources:`; what is wrong with it was said there. */
+function writesSources(mapping: YamlMap): boolean {
+  const value = entryOf(mapping, 'sources')?.value;
+  return value !== undefined && (value.kind !== 'map' || value.entries.length > 0);
 }
 
 function readAdmin(values: MainValues, reading: Reading): Config['admin'] {

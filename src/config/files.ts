@@ -46,17 +46,14 @@ export interface ConfigFiles {
 }
 
 /** The files of this machine. */
-export const realFiles: ConfigFiles = {
+export const diskFiles: ConfigFiles = {
   read: (path, within = null) => readFile(path, fileBytesMax, within),
   readSecret: (path) => readFile(path, secretBytesMax, null),
   glob: (pattern) => expandGlob(pattern, listFolder, filesMax + 1),
 };
 
 /** A copy held in memory, path -> text. Secrets still come from where they are. */
-export function copiedFiles(
-  files: ReadonlyMap<string, string>,
-  secrets: ConfigFiles = realFiles,
-): ConfigFiles {
+export function keptFiles(files: ReadonlyMap<string, string>, secrets: ConfigFiles = diskFiles): ConfigFiles {
   const folders = new Map<string, Map<string, boolean>>();
   for (const path of files.keys()) {
     const parts = path.split('/');

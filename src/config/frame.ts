@@ -3,42 +3,38 @@
  * write instead. Plain text unless a painter is given. Secrets in the shown line are masked. Never throws, whatever the place.
  */
 import type { Problem } from '../model/problem.ts';
+import type { ConfigFiles } from './files.ts';
 
 /** Colours, given by whoever knows the terminal. */
 export interface Paint {
-  readonly error: (text: string) => string;
-  readonly warning: (text: string) => string;
-  readonly dim: (text: string) => string;
-  readonly bold: (text: string) => string;
+  red(text: string): string;
+  yellow(text: string): string;
+  dim(text: string): string;
+  bold(text: string): string;
 }
-const plain: Paint = {
-  error: (text) => text,
-  warning: (text) => text,
-  dim: (text) => text,
-  bold: (text) => text,
-};
+const same = (text: string): string => text;
+const plain: Paint = { red: same, yellow: same, dim: same, bold: same };
 
 /** Characters of a line that are shown; longer lines are cut around the place. */
 const lineShownMax = 100;
 const beforeShownMax = 50;
 
 /**
- * `file:line:column: error CODE path`, the message, a frame and the hint, without a line break at the end. `files` maps
- * path -> text; without the text there is no frame. `shown` turns a path into what is printed (relative to the folder one is in).
+ * `file:line:column: error CODE path`, the message, a frame and the hint, without a line break at the end. `files` is asked
+ * for the text of the problem's file; without it there is no frame.
  */
 export function formatProblem(
   problem: Problem,
-  files: ReadonlyMap<string, string>,
-  options: { readonly paint?: Paint; readonly shown?: (path: string) => string } = {},
+  files: Pick<ConfigFiles, 'read'>,
+  paint: Paint = plain,
 ): string {
-  const paint = options.paint ?? plain;
-  const shown = options.shown ?? ((path: string) => path);
   const { file, line, column } = problem.origin;
-  const level = problem.level === 'error' ? paint.error('error') : paint.warning('warning');
-  const head = `${paint.bold(`${shown(file)}:${line}:${column}:`)} ${level} ${problem.code}${problem.keyPath === '' ? '' : ` ${problem.keyPath}`}`;
-  const lines = [head, `  ${clean(problem.message)}`];
-  const text = files.get(file);
-  if (text !== undefined) lines.push(...frame(problem, text, paint));
+  const level = problem.level === 'error' ? paint.red('error') : paint.yellow('warning');
+  const path = problem.keyPath === '' ? '' : ` ${clean(problem.keyPath)}`;
+  const place = paint.bold(`${clean(file)}:${line}:${column}:`);
+  const lines = [`${place} ${level} ${problem.code}${path}`, `  ${clean(problem.message)}`];
+  const read = file.startsWith('/') ? files.read(file) : null;
+  if (read?.ok) lines.push(...frame(problem, read.text, paint));
   if (problem.hint !== null) lines.push(`  ${paint.bold('hint:')} ${clean(problem.hint)}`);
   return lines.join('\n');
 }
@@ -62,7 +58,7 @@ function frame(problem: Problem, text: string, paint: Paint): string[] {
   const mark = '^'.repeat(width);
   return [
     `${paint.dim(number)}${lead}${visible(part)}${cutEnd ? '...' : ''}`,
-    `${paint.dim(under)}${problem.level === 'error' ? paint.error(mark) : paint.warning(mark)}`,
+    `${paint.dim(under)}${problem.level === 'error' ? paint.red(mark) : paint.yellow(mark)}`,
   ];
 }
 

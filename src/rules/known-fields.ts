@@ -86,8 +86,7 @@ export function checkFields(
   checkStoryGroups(mapping, values, keys.join, reading);
   const words = new Set([...withStory, ...templateWords, ...story]);
   for (const [name, template] of templatesOf(values)) {
-    for (const variable of template.variables)
-      check(variable, template.node, words, `the ${name} reads the field`);
+    for (const variable of template.variables) check(variable, template.node, words, `the ${name} reads`);
   }
 }
 
@@ -98,7 +97,7 @@ function templatesOf(values: RuleValues): readonly (readonly [string, Template])
   if (values.title) templates.push(['title', values.title]);
   if (values.message) templates.push(['message', values.message]);
   for (const link of values.links ?? []) if (link.url) templates.push(['link', link.url]);
-  for (const [name, { value }] of values.fields ?? []) templates.push([`field ${name}`, value]);
+  for (const [name, { value }] of values.fields ?? []) templates.push([`template of ${name}`, value]);
   return templates;
 }
 
