@@ -75,9 +75,12 @@ const firstFacts = ['task', 'exception', 'retries', 'limit_reached', 'task_id'];
 export function cardOf(notification: Notification): Card {
   const { incident, record } = notification;
   const { kind } = notification.notification;
-  const log = record === null ? '' : logText(record.message, record.trace);
-  const message = cut(clean(incident.message), textMax).trim();
-  const description = cut(clean(incident.description ?? ''), textMax).trim();
+  // Good news is short: what broke was told when it did. Context belongs to the first message alone.
+  const resolved = kind === 'resolved';
+  const context = kind === 'first' ? record : null;
+  const log = record === null || resolved ? '' : logText(record.message, record.trace);
+  const message = resolved ? '' : cut(clean(incident.message), textMax).trim();
+  const description = resolved ? '' : cut(clean(incident.description ?? ''), textMax).trim();
   const saysMore = message !== '' && !log.startsWith(message) && message !== cleanLine(incident.title);
   const runbook = webLink(incident.runbook);
   const rows = notification.incidents.slice(0, rowsMax).map(rowOf);
@@ -91,8 +94,8 @@ export function cardOf(notification: Notification): Card {
       .join('\n\n'),
     facts: kind === 'test' || kind === 'self' ? ownFacts(notification) : factsOf(notification),
     log,
-    before: contextOf(record?.before ?? [], 'last'),
-    after: contextOf(record?.after ?? [], 'first'),
+    before: contextOf(context?.before ?? [], 'last'),
+    after: contextOf(context?.after ?? [], 'first'),
     rows,
     rowsLeft: Math.max(0, notification.incidents.length - rows.length),
     links: linksOf(notification, runbook),
@@ -148,14 +151,11 @@ function stateOf({ notification, incident, incidents }: Notification): string {
     case 'test':
     case 'self':
       return stamp(notification.sent_at);
-    case 'digest':
-      return [
-        incidents.length === 0 ? '' : `${number(incidents.length)} ${plural('incident', incidents.length)}`,
-        `${number(count)} ${plural('match', count)}`,
-        since,
-      ]
-        .filter((part) => part !== '')
-        .join(', ');
+    case 'digest': {
+      const rows =
+        incidents.length === 0 ? '' : `${number(incidents.length)} ${plural('incident', incidents.length)}, `;
+      return `${rows}${number(count)} ${plural('match', count)} ${since}`;
+    }
     case 'resolved': {
       const lasted = Date.parse(incident.resolved_at ?? '') - Date.parse(incident.first_seen_at);
       const took = lasted >= 1000 ? ` after ${formatDuration(Math.floor(lasted / 1000) * 1000)}` : '';
@@ -192,7 +192,9 @@ function factsOf({ incident, record }: Notification): Fact[] {
   if (record !== null) {
     const place = [record.host, record.path ?? record.source].filter((part) => part !== null && part !== '');
     facts.push({ name: 'where', value: cut(cleanLine(place.join(' ')), factValueMax) || '?' });
-    if (record.time !== null) facts.push({ name: 'logged', value: stamp(record.time) });
+    if (record.time !== null && stamp(record.time) !== stamp(incident.first_seen_at)) {
+      facts.push({ name: 'logged', value: stamp(record.time) });
+    }
     if (record.truncated) facts.push({ name: 'cut', value: 'the log record was longer than shown' });
   }
   return [...facts, ...ownFacts({ incident })];

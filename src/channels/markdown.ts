@@ -11,7 +11,8 @@ const backtickRunMax = 24;
 
 /** One line of plain text outside code: shown as written, whatever it holds. */
 export function mdLine(text: string): string {
-  return mdInert(text.replace(/[\\`*_[\]~|#>]/g, '\\$&'));
+  // An underscore inside a word is no markup, and names of fields are full of them.
+  return mdInert(text.replace(/[\\`*[\]~|#>]|(?<![a-z0-9])_|_(?![a-z0-9])/gi, '\\$&'));
 }
 
 /** One line in which nothing acts, changed by invisible characters only: for places whose Markdown is not certain. */
@@ -67,7 +68,20 @@ export function mdFence(
  * space; the third matches anything between its signs, so its first sign becomes the full-width one.
  */
 export function mdGuard(text: string): string {
-  return text.replace(/<(?=[^\n<|>]+\|[^|\n>]+>)/g, '\uff1c').replace(/<(?=[!@])/g, `<${invisibleSpace}`);
+  if (!text.includes('<')) return text;
+  const safe = text.includes('|') ? text.split('\n').map(breakLinks).join('\n') : text;
+  return safe.replace(/<(?=[!@])/g, `<${invisibleSpace}`);
+}
+
+/** In one line: every `<` of a piece that is followed by `|`, one more piece and `>`. One pass, whatever the line holds. */
+function breakLinks(line: string): string {
+  const pieces = line.split(/([|>])/);
+  for (let at = 0; at + 3 < pieces.length; at += 2) {
+    if (pieces[at + 1] === '|' && pieces[at + 2] !== '' && pieces[at + 3] === '>') {
+      pieces[at] = pieces[at]?.replaceAll('<', '\uff1c') ?? '';
+    }
+  }
+  return pieces.join('');
 }
 
 function breakRuns(text: string): string {

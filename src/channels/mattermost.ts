@@ -29,6 +29,8 @@ const textMax = 3800;
 const logMax = 4000;
 const contextMax = 1500;
 const fieldMax = 240;
+/** The client cuts a footer at 300. */
+const footerMax = 280;
 const plainLogMax = 1000;
 /** The panel beside the message, for a traceback that was cut. */
 const panelMax = 20_000;
@@ -88,15 +90,16 @@ export const mattermostKind: ChannelKind = {
     }),
 };
 
+export interface MattermostAttachment {
+  readonly fallback: string;
+  readonly color: string;
+  readonly text: string;
+  readonly fields?: readonly { readonly title: string; readonly value: string; readonly short: boolean }[];
+  readonly footer?: string;
+}
 export interface MattermostPayload {
   readonly text: string;
-  readonly attachments?: readonly {
-    readonly fallback: string;
-    readonly color: string;
-    readonly text: string;
-    readonly fields: readonly { readonly title: string; readonly value: string; readonly short: boolean }[];
-    readonly footer: string;
-  }[];
+  readonly attachments?: readonly MattermostAttachment[];
   readonly props?: { readonly card: string };
 }
 
@@ -107,44 +110,42 @@ export function renderMattermostPlain(notification: Notification): MattermostPay
   return { text: `${toneMark[card.tone]} ${mdLine(oneLine(card))}${log}` };
 }
 
-/** The card: title and state as the message, the rest as one coloured attachment. */
+/** Title and state are the message; facts and links come first below it, the log text last, since it is long. */
 export function renderMattermost(notification: Notification): MattermostPayload {
   const card = cardOf(notification);
   const mark = toneMark[card.tone];
   const state = card.state === '' ? '' : `\n${mdLine(card.state)}`;
   const shown = card.log === '' ? '' : mdFence(card.log, logMax, cutTrace);
   const isCut = shown.length < card.log.length;
+  const shared = {
+    fallback: mdInert(cut(`${mark} ${oneLine(card)}`, 500)),
+    color: toneColour[card.tone],
+  };
+  const links = card.links.map((link) => `[${mdLine(link.title)}](${link.url})`).join(' \u00b7 ');
+  const facts = {
+    ...shared,
+    text: joinParts([mdBlock(card.text), rowsText(card), mdBlock(card.steps), links]),
+    fields: card.facts.map((fact) => ({
+      title: mdLine(fact.name),
+      value: mdCode(cut(fact.value, fieldMax)),
+      short: fact.value.length <= shortField,
+    })),
+  };
+  const logText = joinParts([
+    shown,
+    contextText('Lines before', card.before),
+    contextText('Lines after', card.after),
+  ]);
+  const footer = cut(mdInert(card.footer), footerMax);
   return {
     text: `#### ${mark} ${card.word}: ${mdLine(card.title)}${state}`,
-    attachments: [
-      {
-        fallback: mdInert(cut(`${mark} ${oneLine(card)}`, 500)),
-        color: toneColour[card.tone],
-        text: attachmentText(card, shown),
-        fields: card.facts.map((fact) => ({
-          title: mdLine(fact.name),
-          value: mdCode(cut(fact.value, fieldMax)),
-          short: fact.value.length <= shortField,
-        })),
-        footer: mdInert(cut(card.footer, 280)),
-      },
-    ],
+    attachments: logText === '' ? [{ ...facts, footer }] : [facts, { ...shared, text: logText, footer }],
     ...(isCut ? { props: { card: mdFence(card.log, panelMax, cutTrace) } } : {}),
   };
 }
 
-function attachmentText(card: Card, log: string): string {
-  const links = card.links.map((link) => `[${mdLine(link.title)}](${link.url})`).join(' \u00b7 ');
-  const parts = [
-    mdBlock(card.text),
-    log,
-    rowsText(card),
-    contextText('Lines before', card.before),
-    contextText('Lines after', card.after),
-    mdBlock(card.steps),
-    links,
-  ];
-  // Parts are safe alone; the guard goes over their seams too.
+/** Parts are safe alone; the guard goes over their seams too. */
+function joinParts(parts: readonly string[]): string {
   return mdGuard(parts.filter((part) => part !== '').join('\n\n'));
 }
 
