@@ -179,7 +179,7 @@ function configured(options: OpenFileOptions, first: string): Database {
 }
 
 /** The file's own bytes without its WAL, read into memory; `why` is thrown on where that can't be done. */
-function imageOf(path: string, why: unknown): Database {
+export function imageOf(path: string, why: unknown): Database {
   const found = ordinaryFile(path);
   if (found.kind !== 'file' || found.stats.size > imageBytesMax) throw why;
   let bytes: Buffer;

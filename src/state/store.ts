@@ -4,6 +4,7 @@
  * goes with the next commit that succeeds. What then grows is memory: one object per key put and not yet written.
  */
 import { readdirSync, rmdirSync, statSync } from 'node:fs';
+import { TocsinError } from '../model/problem.ts';
 import type { Clock, SavedPosition } from '../model/seams.ts';
 import type { CommitResult, Store, Table } from '../model/store.ts';
 import { fault } from '../system/fault.ts';
@@ -22,7 +23,7 @@ const cacheDefault = 4096;
 const badAtStartMax = 1000;
 
 export interface OpenStoreOptions {
-  /** The state directory. Made (0700) where it is missing; the folder above it must be there. */
+  /** The state directory. Made (0700) where it is missing; the folder above it must be there. For none at all there is `memory.ts`. */
   readonly dir: string;
   readonly clock: Clock;
   /** Removed again by `close`, with the folders above made as well, and not waiting for the disk. Default false. */
@@ -86,6 +87,8 @@ class SqliteStore implements StateStore {
   constructor(options: OpenStoreOptions, say: (notice: Notice) => void) {
     this.#clock = options.clock;
     this.#temporary = options.temporary ?? false;
+    if (options.dir === '')
+      throw new TocsinError('E_STATE_DIR', 'the state directory has no name. Give `state: { dir: ... }` one');
     this.#say = say;
     this.#disk = new Attachment({
       dir: options.dir,
