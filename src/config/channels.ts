@@ -2,6 +2,7 @@
  * Checked keys of a channel -> its configuration, by the kind that its `type` names; and the channels that the command line's
  * URLs make. A secret that is not there now makes the channel unusable, with the reason, and nothing else stops.
  */
+
 import type { BudgetWindow, ChannelConfig } from '../model/config.ts';
 import { Secret } from '../model/config.ts';
 import type { Origin, ProblemCode } from '../model/problem.ts';
@@ -9,8 +10,8 @@ import type { ChannelKind } from '../model/seams.ts';
 import { type ChannelValues, keysOfKind } from './config-schema.ts';
 import { didYouMean } from './nearest.ts';
 import { entryOf, originOf, quoteShort, type YamlMap, type YamlScalar } from './nodes.ts';
+import { object } from './objects.ts';
 import type { Reading } from './reading.ts';
-import { object } from './shape.ts';
 import { freeName } from './sources.ts';
 
 /** For services that people read: a storm fills a room within a minute. */

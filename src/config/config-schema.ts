@@ -6,31 +6,13 @@
 
 import { severities } from '../model/rule.ts';
 import type { ChannelKind, ChannelOption } from '../model/seams.ts';
-import { fieldTests, pattern } from './conditions.ts';
+import { fieldTests } from './field-tests.ts';
 import { quoteShort, type YamlMap, type YamlNode } from './nodes.ts';
+import { type Key, key, object, type ReadKeys, required } from './objects.ts';
 import { channelName, defaultsShape, labels, overrideShape, ruleShape } from './rule-schema.ts';
-import {
-  duration,
-  flag,
-  forms,
-  integer,
-  type Key,
-  key,
-  list,
-  located,
-  map,
-  object,
-  oneOf,
-  oneOrMany,
-  type ReadKeys,
-  rate,
-  record,
-  required,
-  type Shape,
-  size,
-  text,
-  word,
-} from './shape.ts';
+import { duration, flag, integer, oneOf, rate, size, text } from './scalars.ts';
+import { forms, list, located, map, oneOrMany, record, type Shape, word } from './shape.ts';
+import { pattern } from './texts.ts';
 
 const nameKey = { expects: 'a name: letters, digits, - _ and .', pattern: /^[A-Za-z0-9][\w.-]{0,63}$/ };
 const pathText = text({ expects: 'a path', max: 4096 });

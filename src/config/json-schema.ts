@@ -2,9 +2,11 @@
  * JSON Schema (draft 7) of the main file and of rules files, made from the very definitions that check them, so that an
  * editor completes and complains as `check` does. Looser where a schema can't say it: variables, references, patterns.
  */
+
 import type { ChannelKind } from '../model/seams.ts';
 import { keysOfKind, mainKeys, ruleFileKeys } from './config-schema.ts';
-import { type JsonSchema, objectSchema } from './shape.ts';
+import { objectSchema } from './objects.ts';
+import type { JsonSchema } from './shape.ts';
 
 const draft = 'http://json-schema.org/draft-07/schema#';
 

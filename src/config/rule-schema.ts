@@ -2,31 +2,16 @@
  * The keys of a rule, with their forms: section by section what to look for, how many or how long, who is told, what it
  * looks like, and the rule's own tests. Reads a mapping to checked values; `rules/parse-rule.ts` makes the Rule of them.
  */
+
 import type { FieldValue } from '../model/record.ts';
 import { severities } from '../model/rule.ts';
-import { conditionKeys, conditionsShape, fieldKey, fieldTests, template } from './conditions.ts';
+import { conditionKeys, conditionsShape } from './conditions.ts';
+import { fieldKey, fieldTests } from './field-tests.ts';
 import { quoteShort } from './nodes.ts';
-import {
-  duration,
-  forms,
-  integer,
-  type Keys,
-  key,
-  list,
-  located,
-  map,
-  name,
-  object,
-  oneOf,
-  oneOrMany,
-  type ReadKeys,
-  rate,
-  record,
-  required,
-  type Shape,
-  text,
-  word,
-} from './shape.ts';
+import { type Keys, key, object, type ReadKeys, required } from './objects.ts';
+import { duration, integer, name, oneOf, rate, text } from './scalars.ts';
+import { forms, list, located, map, oneOrMany, record, type Shape, word } from './shape.ts';
+import { template } from './texts.ts';
 
 /** Keys of the language that later versions have. To take them silently would be a lie. */
 export const laterRuleKeys = [

@@ -3,7 +3,6 @@
  * schema, fills in what was left out, and looks across keys: fields that no pattern gives, stories that nothing ties
  * together. Does not know channels, sources or other rules; whoever puts the configuration together checks those.
  */
-
 import { type ConditionValues, conditionsOf, looksForSomething } from '../config/conditions.ts';
 import { entryOf, originOf, type YamlMap, type YamlNode } from '../config/nodes.ts';
 import type { Reading } from '../config/reading.ts';

@@ -1,0 +1,97 @@
+/**
+ * Shapes of maps with fixed keys. Unknown keys are errors with the key that may have been meant, missing ones are
+ * reported, and the other keys are read all the same, so that every problem comes at once.
+ */
+
+import { didYouMean } from './nearest.ts';
+import { entryOf, quoteShort, type YamlEntry, type YamlMap } from './nodes.ts';
+import type { Reading } from './reading.ts';
+import { type JsonSchema, type Shape, wrongForm } from './shape.ts';
+/** One key of a map with fixed keys. */
+export interface Key<T> {
+  readonly shape: Shape<T>;
+  readonly description: string;
+  readonly required: boolean;
+}
+export function key<T>(shape: Shape<T>, description: string): Key<T> {
+  return { shape, description, required: false };
+}
+export function required<T>(shape: Shape<T>, description: string): Key<T> {
+  return { shape, description, required: true };
+}
+
+export type Keys = Readonly<Record<string, Key<unknown>>>;
+export type ReadKeys<K extends Keys> = { readonly [P in keyof K]?: K[P] extends Key<infer T> ? T : never };
+
+export interface ObjectOptions {
+  /** What the map is, for messages: "a rule". */
+  readonly what: string;
+  /** Keys of the language that this version does not have yet. */
+  readonly later?: readonly string[];
+}
+
+/** A map with fixed keys. Unknown keys and missing ones are reported; the rest is read all the same. */
+export function object<K extends Keys>(keys: K, options: ObjectOptions): Shape<ReadKeys<K>> {
+  const names = Object.keys(keys);
+  return {
+    expects: `a map (${options.what})`,
+    schema: objectSchema(keys),
+    read(node, reading) {
+      if (node.kind !== 'map') return wrongForm(node, reading, `a map (${options.what})`);
+      const values: Record<string, unknown> = Object.create(null);
+      for (const entry of node.entries) {
+        const known = Object.hasOwn(keys, entry.key) ? keys[entry.key] : undefined;
+        if (known === undefined) {
+          reportUnknownKey(entry, names, options, reading);
+          continue;
+        }
+        const value = known.shape.read(entry.value, reading);
+        if (value !== undefined) values[entry.key] = value;
+      }
+      reportMissing(node, keys, options, reading);
+      return values as ReadKeys<K>;
+    },
+  };
+}
+
+/** Says that a key is not known, and which one may have been meant. */
+export function reportUnknownKey(
+  entry: YamlEntry,
+  known: readonly string[],
+  options: ObjectOptions,
+  reading: Reading,
+): void {
+  if (entry.key === '<<') return; // Said by the YAML door.
+  if (options.later?.includes(entry.key)) {
+    const message = `this version does not know the key ${quoteShort(entry.key)} of ${options.what} yet`;
+    reading.error('E_UNKNOWN_KEY', entry.keyNode, message, 'take it out: it would have no effect');
+    return;
+  }
+  const hint = didYouMean(entry.key, known, 'its keys are');
+  reading.error('E_UNKNOWN_KEY', entry.keyNode, `${options.what} has no key ${quoteShort(entry.key)}`, hint);
+}
+
+function reportMissing(node: YamlMap, keys: Keys, options: ObjectOptions, reading: Reading): void {
+  for (const [name, { required, shape }] of Object.entries(keys)) {
+    if (!required || entryOf(node, name)) continue;
+    reading.error(
+      'E_MISSING_KEY',
+      node,
+      `${options.what} needs the key "${name}"`,
+      `add \`${name}:\` with ${shape.expects}`,
+    );
+  }
+}
+
+export function objectSchema(keys: Keys): JsonSchema {
+  const properties: Record<string, JsonSchema> = {};
+  for (const [name, { shape, description }] of Object.entries(keys))
+    properties[name] = { ...shape.schema, description };
+  const needed = Object.keys(keys).filter((name) => keys[name]?.required);
+  return {
+    type: 'object',
+    properties,
+    additionalProperties: false,
+    ...(needed.length > 0 ? { required: needed } : {}),
+  };
+}
