@@ -200,6 +200,8 @@ async function exchange(
     // Leaving the loop destroys the body and its socket: an endless answer ends here.
     if (size >= answerBytesMax) break;
   }
+  // undici frees the connection one turn of the loop later; a next POST at once would open another.
+  await new Promise<void>((resolve) => setImmediate(resolve));
   return {
     kind: 'answer',
     status: response.statusCode,
