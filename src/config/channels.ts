@@ -7,7 +7,7 @@ import type { BudgetWindow, ChannelConfig } from '../model/config.ts';
 import { Secret } from '../model/config.ts';
 import type { Origin, ProblemCode } from '../model/problem.ts';
 import type { ChannelKind } from '../model/seams.ts';
-import { type ChannelValues, keysOfKind } from './config-schema.ts';
+import { type ChannelValues, keysOfKind } from './channel-schema.ts';
 import { didYouMean } from './nearest.ts';
 import { entryOf, originOf, quoteShort, type YamlMap, type YamlScalar } from './nodes.ts';
 import { object } from './objects.ts';

@@ -1,3 +1,7 @@
+/**
+ * The forms of "what to look for": patterns, literals, tests on fields, exclusions. The same words hold in a rule, in
+ * `except`, `collect`, `preceded_by` and `resolve`. Patterns are compiled for checking only; what comes out is plain data.
+ */
 import type { Conditions, TextCondition, TextScope } from '../model/rule.ts';
 import { fieldTests } from './field-tests.ts';
 import type { YamlNode } from './nodes.ts';

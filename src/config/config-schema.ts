@@ -5,82 +5,15 @@
  */
 
 import { severities } from '../model/rule.ts';
-import type { ChannelKind, ChannelOption } from '../model/seams.ts';
 import { fieldTests } from './field-tests.ts';
 import { quoteShort, type YamlMap, type YamlNode } from './nodes.ts';
-import { type Key, key, object, type ReadKeys, required } from './objects.ts';
+import { key, object, type ReadKeys, required } from './objects.ts';
 import { channelName, defaultsShape, labels, overrideShape, ruleShape } from './rule-schema.ts';
-import { duration, flag, integer, oneOf, rate, size, text } from './scalars.ts';
-import { forms, list, located, map, oneOrMany, record, type Shape, word } from './shape.ts';
-import { pattern } from './texts.ts';
+import { flag, pathText, text } from './scalars.ts';
+import { forms, list, located, map, oneOrMany, record, type Shape } from './shape.ts';
+import { sourceShape } from './source-schema.ts';
 
 const nameKey = { expects: 'a name: letters, digits, - _ and .', pattern: /^[A-Za-z0-9][\w.-]{0,63}$/ };
-const pathText = text({ expects: 'a path', max: 4096 });
-
-/** 256 KiB of a line are kept unless the source says else. */
-export const lineBytesDefault = 256 * 1024;
-/** What a first start looks back over. */
-export const startDefaultMs = 600_000;
-
-const zone = map(text({ expects: 'a time zone such as Europe/Berlin', max: 64 }), (value, node, reading) => {
-  try {
-    return new Intl.DateTimeFormat('en', { timeZone: value }).resolvedOptions().timeZone === ''
-      ? undefined
-      : value;
-  } catch {
-    return reading.error(
-      'E_VALUE',
-      node,
-      `there is no time zone ${quoteShort(value)}`,
-      'write a name from the IANA list, such as UTC or Europe/Berlin',
-    );
-  }
-});
-
-const multilineNames = ['auto', 'none', 'python', 'java', 'node', 'go', 'indent'] as const;
-const multiline = forms('auto, none, a language, or { start: PATTERN }', {
-  scalar: oneOf(multilineNames),
-  map: map(
-    object({ start: required(pattern(), 'A line that matches begins a record.') }, { what: 'multiline' }),
-    (found) => (found.start ? { start: found.start.text } : undefined),
-  ),
-});
-
-const start = map(text({ expects: 'beginning, end, or a duration such as 10m' }), (value, node, reading) => {
-  if (value === 'beginning' || value === 'end') return value;
-  const agoMs = duration('zero').read(node, reading);
-  return agoMs === undefined ? undefined : { agoMs };
-});
-
-const encoding = map(text({ expects: 'utf-8 or auto' }), (value, node, reading) =>
-  ['utf-8', 'utf8', 'auto'].includes(value.toLowerCase())
-    ? value.toLowerCase().replace('utf8', 'utf-8')
-    : reading.error(
-        'E_VALUE',
-        node,
-        `this version reads utf-8 only, found ${quoteShort(value)}`,
-        'write utf-8 or auto, or take the key out',
-      ),
-);
-
-/** Keys of a source. `file` and `stdin` are the kinds: exactly one of them. */
-export const sourceKeys = {
-  file: key(oneOrMany(pathText, { min: 1 }), 'Paths or globs of log files.'),
-  stdin: key(flag(), 'Read standard input.'),
-  format: key(oneOf(['auto', 'plain', 'celery'] as const), 'What a record looks like.'),
-  multiline: key(multiline, 'How lines become records: auto, none, a language, or { start: PATTERN }.'),
-  tz: key(zone, 'Time zone of stamps without one.'),
-  start: key(start, 'Where the first reading begins: a duration back, beginning or end.'),
-  exclude: key(oneOrMany(pathText), 'Paths or globs that are left out.'),
-  encoding: key(encoding, 'utf-8 or auto.'),
-  max_line_bytes: key(size(256, 16 * 1024 * 1024), 'Longer lines keep their head; 256KiB by default.'),
-  labels: key(labels, 'Labels of everything that comes from here.'),
-};
-export type SourceValues = ReadKeys<typeof sourceKeys>;
-const sourceShape = object(sourceKeys, {
-  what: 'a source',
-  later: ['syslog', 'http', 'docker', 'journal', 'command', 'kafka', 'redis'],
-});
 
 const packSettings = {
   disable: key(
@@ -114,62 +47,6 @@ const packs = forms<
     })),
   ),
 });
-
-/** Keys that every channel has. */
-export const channelKeys = {
-  type: required(text({ expects: 'the kind of the channel', max: 64 }), 'The kind of the channel.'),
-  budget: key(
-    word('none', null, oneOrMany(rate(), { min: 1 })),
-    'At most so many messages: [10 in 1m, 60 in 1h, 200 in 1d] for chat, or none.',
-  ),
-  fallback: key(
-    object(
-      {
-        channel: required(located(channelName), 'The channel that takes over.'),
-        from: key(oneOf(severities), 'Only what is at least this severe; everything by default.'),
-      },
-      { what: 'fallback' },
-    ),
-    'Where messages go while this channel fails.',
-  ),
-  min_severity: key(oneOf(severities), 'Only what is at least this severe.'),
-  timeout: key(duration(), 'Deadline of one attempt; 10s by default.'),
-  max_age: key(duration(), 'How long delivery is tried; 24h by default.'),
-  allow_private: key(flag(), 'Whether addresses of private networks may be dialled; true by default.'),
-};
-export type ChannelValues = ReadKeys<typeof channelKeys>;
-
-/** The shape of one own key of a kind. Secrets and URLs keep their node: they are read where they may be set aside. */
-export function optionShape(option: ChannelOption): Shape<unknown> {
-  switch (option.kind) {
-    case 'url':
-      return text({ expects: 'a URL', max: 4096, schema: { type: 'string' } });
-    case 'secret':
-      return text({ expects: 'a secret', max: 64 * 1024 });
-    case 'text':
-      return text({ max: 4096 });
-    case 'boolean':
-      return flag();
-    case 'integer':
-      return integer(0, 1_000_000_000);
-    case 'list':
-      return oneOrMany(text({ max: 4096 }));
-  }
-}
-
-/** All keys of one kind: the common ones, its own, and `<key>_file` for what is secret. */
-export function keysOfKind(kind: ChannelKind): Record<string, Key<unknown>> {
-  const own: Record<string, Key<unknown>> = {};
-  for (const [optionName, option] of Object.entries(kind.options)) {
-    own[optionName] = key(optionShape(option), option.description);
-    if (option.kind !== 'url' && option.kind !== 'secret') continue;
-    own[`${optionName}_file`] = key(
-      text({ expects: 'a path', max: 4096 }),
-      `A file that holds it: ${option.description}`,
-    );
-  }
-  return { ...channelKeys, ...own };
-}
 
 const routeTests = map(fieldTests, (tests, node, reading) => {
   for (const test of tests) {

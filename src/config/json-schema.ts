@@ -4,7 +4,8 @@
  */
 
 import type { ChannelKind } from '../model/seams.ts';
-import { keysOfKind, mainKeys, ruleFileKeys } from './config-schema.ts';
+import { keysOfKind } from './channel-schema.ts';
+import { mainKeys, ruleFileKeys } from './config-schema.ts';
 import { objectSchema } from './objects.ts';
 import type { JsonSchema } from './shape.ts';
 

@@ -177,3 +177,6 @@ export function rate(): Shape<Rate> {
     return found;
   });
 }
+
+/** A path, relative to the file that names it. */
+export const pathText = text({ expects: 'a path', max: 4096 });

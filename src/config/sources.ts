@@ -1,10 +1,12 @@
 /** Checked keys of a source -> its configuration, and the source that the command line's files make. Paths become absolute. */
+
 import { dirname, resolve } from 'node:path';
 import type { FileSourceConfig, SourceConfig } from '../model/config.ts';
 import type { Origin } from '../model/problem.ts';
-import { lineBytesDefault, type MainValues, type SourceValues, startDefaultMs } from './config-schema.ts';
+import type { MainValues } from './config-schema.ts';
 import { originOf, quoteShort, type YamlNode } from './nodes.ts';
 import type { Reading } from './reading.ts';
+import { lineBytesDefault, type SourceValues, startDefaultMs } from './source-schema.ts';
 
 /** Sources of the main file. One that is broken is left out, its problem carries its name. */
 export function makeSources(found: MainValues['sources'], reading: Reading): SourceConfig[] {

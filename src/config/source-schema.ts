@@ -1,0 +1,74 @@
+/**
+ * The keys of a source: its kind, what a record looks like, where reading begins. Zones, patterns and sizes are checked here.
+ */
+
+import { quoteShort } from './nodes.ts';
+import { key, object, type ReadKeys, required } from './objects.ts';
+import { labels } from './rule-schema.ts';
+import { duration, flag, oneOf, pathText, size, text } from './scalars.ts';
+import { forms, map, oneOrMany } from './shape.ts';
+import { pattern } from './texts.ts';
+/** 256 KiB of a line are kept unless the source says else. */
+export const lineBytesDefault = 256 * 1024;
+/** What a first start looks back over. */
+export const startDefaultMs = 600_000;
+
+const zone = map(text({ expects: 'a time zone such as Europe/Berlin', max: 64 }), (value, node, reading) => {
+  try {
+    return new Intl.DateTimeFormat('en', { timeZone: value }).resolvedOptions().timeZone === ''
+      ? undefined
+      : value;
+  } catch {
+    return reading.error(
+      'E_VALUE',
+      node,
+      `there is no time zone ${quoteShort(value)}`,
+      'write a name from the IANA list, such as UTC or Europe/Berlin',
+    );
+  }
+});
+
+const multilineNames = ['auto', 'none', 'python', 'java', 'node', 'go', 'indent'] as const;
+const multiline = forms('auto, none, a language, or { start: PATTERN }', {
+  scalar: oneOf(multilineNames),
+  map: map(
+    object({ start: required(pattern(), 'A line that matches begins a record.') }, { what: 'multiline' }),
+    (found) => (found.start ? { start: found.start.text } : undefined),
+  ),
+});
+
+const start = map(text({ expects: 'beginning, end, or a duration such as 10m' }), (value, node, reading) => {
+  if (value === 'beginning' || value === 'end') return value;
+  const agoMs = duration('zero').read(node, reading);
+  return agoMs === undefined ? undefined : { agoMs };
+});
+
+const encoding = map(text({ expects: 'utf-8 or auto' }), (value, node, reading) =>
+  ['utf-8', 'utf8', 'auto'].includes(value.toLowerCase())
+    ? value.toLowerCase().replace('utf8', 'utf-8')
+    : reading.error(
+        'E_VALUE',
+        node,
+        `this version reads utf-8 only, found ${quoteShort(value)}`,
+        'write utf-8 or auto, or take the key out',
+      ),
+);
+
+/** Keys of a source. `file` and `stdin` are the kinds: exactly one of them. */
+export const sourceKeys = {
+  file: key(oneOrMany(pathText, { min: 1 }), 'Paths or globs of log files.'),
+  stdin: key(flag(), 'Read standard input.'),
+  format: key(oneOf(['auto', 'plain', 'celery'] as const), 'What a record looks like.'),
+  multiline: key(multiline, 'How lines become records: auto, none, a language, or { start: PATTERN }.'),
+  tz: key(zone, 'Time zone of stamps without one.'),
+  start: key(start, 'Where the first reading begins: a duration back, beginning or end.'),
+  exclude: key(oneOrMany(pathText), 'Paths or globs that are left out.'),
+  encoding: key(encoding, 'utf-8 or auto.'),
+  max_line_bytes: key(size(256, 16 * 1024 * 1024), 'Longer lines keep their head; 256KiB by default.'),
+  labels: key(labels, 'Labels of everything that comes from here.'),
+};
+export type SourceValues = ReadKeys<typeof sourceKeys>;
+export const sourceShape = object(sourceKeys, {
+  what: 'a source',
+  later: ['syslog', 'http', 'docker', 'journal', 'command', 'kafka', 'redis'],
+});
