@@ -40,11 +40,16 @@ export function adminApp(view: AdminView, token: Secret | null, port: () => numb
     const missing = view.notReady();
     return context.json({ ready: missing.length === 0, missing }, missing.length === 0 ? 200 : 503);
   });
-  app.get('/metrics', async (context) => context.text(await view.metrics(), 200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' }));
+  app.get('/metrics', async (context) =>
+    context.text(await view.metrics(), 200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' }),
+  );
   app.get('/api/v1/status', (context) => context.json(view.status() as object));
   app.post('/api/v1/reload', async (context) => {
     if (!allowed(context.req.header('authorization'), token)) {
-      return context.json({ error: token === null ? 'set admin.token to allow changes' : 'a bearer token is needed' }, 401);
+      return context.json(
+        { error: token === null ? 'set admin.token to allow changes' : 'a bearer token is needed' },
+        401,
+      );
     }
     const result = await view.reload();
     return context.json(result as object, result.outcome === 'refused' ? 422 : 200);
@@ -61,15 +66,32 @@ function allowed(header: string | undefined, token: Secret | null): boolean {
 }
 
 /** Listens until closed. Throws a TocsinError that names the address when it can't. */
-export async function listenAdmin(config: AdminConfig, view: AdminView): Promise<{ readonly port: number; close(): Promise<void> }> {
+export async function listenAdmin(
+  config: AdminConfig,
+  view: AdminView,
+): Promise<{ readonly port: number; close(): Promise<void> }> {
   const colon = config.listen.lastIndexOf(':');
   const hostname = config.listen.slice(0, colon).replace(/^\[|\]$/g, '');
   let bound = Number(config.listen.slice(colon + 1));
   const app = adminApp(view, config.token, () => bound);
   const server = await new Promise<ReturnType<typeof serve>>((resolve, reject) => {
-    const made = serve({ fetch: app.fetch, hostname, port: bound, serverOptions: { headersTimeout: 10_000, requestTimeout: 20_000 } }, () => resolve(made));
+    const made = serve(
+      {
+        fetch: app.fetch,
+        hostname,
+        port: bound,
+        serverOptions: { headersTimeout: 10_000, requestTimeout: 20_000 },
+      },
+      () => resolve(made),
+    );
     made.once('error', (error: NodeJS.ErrnoException) =>
-      reject(new TocsinError('E_LISTEN', `cannot listen on admin ${config.listen}: ${error.code ?? error.message}; choose another port in admin.listen`, { cause: error })),
+      reject(
+        new TocsinError(
+          'E_LISTEN',
+          `cannot listen on admin ${config.listen}: ${error.code ?? error.message}; choose another port in admin.listen`,
+          { cause: error },
+        ),
+      ),
     );
   });
   bound = (server.address() as AddressInfo).port;

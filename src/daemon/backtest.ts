@@ -2,7 +2,7 @@
  * What would have been told: the whole engine over old logs, in the logs' own time, with budgets and limits. Sends nothing.
  * Reads plain and gzip'ed files (and zstd where this Node can), one after the other in the order of their names as given.
  */
-import { createReadStream, openSync, readSync, closeSync } from 'node:fs';
+import { closeSync, createReadStream, openSync, readSync } from 'node:fs';
 import { pipeline } from 'node:stream';
 import * as zlib from 'node:zlib';
 import type { Config } from '../model/config.ts';
@@ -88,7 +88,10 @@ function messageOf(item: OutboxItem): BacktestMessage {
 }
 
 async function feed(offline: Offline, path: string, progress: (bytes: number) => void): Promise<void> {
-  const take = offline.stream({ source: 'backtest', key: path, path, host: null, labels: {} }, defaultReading);
+  const take = offline.stream(
+    { source: 'backtest', key: path, path, host: null, labels: {} },
+    defaultReading,
+  );
   let rest: Buffer = Buffer.alloc(0);
   let offset = 0;
   const stream = open(path, progress);
@@ -113,7 +116,10 @@ function open(path: string, progress: (bytes: number) => void): AsyncIterable<un
   if (!magic.startsWith('28b52ffd')) return file;
   const zstd = (zlib as unknown as Record<string, (() => zlib.Gunzip) | undefined>)['createZstdDecompress'];
   if (!zstd) {
-    throw new TocsinError('E_READ', `cannot read ${path}: it is zstd, which Node ${process.versions.node} cannot unpack; use Node 22.15 or newer, or unpack it with "zstd -d"`);
+    throw new TocsinError(
+      'E_READ',
+      `cannot read ${path}: it is zstd, which Node ${process.versions.node} cannot unpack; use Node 22.15 or newer, or unpack it with "zstd -d"`,
+    );
   }
   return pipeline(file, zstd(), () => {});
 }
@@ -141,9 +147,17 @@ function report(config: Config, offline: Offline, messages: readonly BacktestMes
     matches += stats.matched;
     if (stats.matched === 0 && stats.below === 0) continue;
     const own = messages.filter((one) => one.rule === rule.id).length;
-    rules[rule.id] = { matched: stats.matched, below: stats.below, incidents: stats.incidents, messages: own };
+    rules[rule.id] = {
+      matched: stats.matched,
+      below: stats.below,
+      incidents: stats.incidents,
+      messages: own,
+    };
   }
-  const routed = config.channels.reduce((sum, channel) => sum + offline.engine.accounts.of(channel.name).matched, 0);
+  const routed = config.channels.reduce(
+    (sum, channel) => sum + offline.engine.accounts.of(channel.name).matched,
+    0,
+  );
   return {
     records: offline.records,
     bytes: offline.bytes,

@@ -9,6 +9,7 @@ import type { ControlRequest } from './control.ts';
 import type { Daemon } from './daemon.ts';
 import type { DeadLetter } from './sender.ts';
 import { statusOf } from './status.ts';
+import { testNotification } from './test-message.ts';
 
 export async function answerCommand(daemon: Daemon, request: ControlRequest): Promise<unknown> {
   const { args } = request;
@@ -34,17 +35,47 @@ export async function answerCommand(daemon: Daemon, request: ControlRequest): Pr
       return silence;
     }
     case 'dead-letters-list':
-      return daemon.store.table<DeadLetter>('dead_letters').scan('', 1_000).map((one) => one.value);
-    case 'dead-letters-retry': {
-      const key = String(args['key']);
-      if (!daemon.sender.retry(key)) throw new TocsinError('E_UNKNOWN', `there is no dead letter ${JSON.stringify(key)}, or its channel is gone`);
-      return { retried: key };
+      return daemon.store
+        .table<DeadLetter>('dead_letters')
+        .scan('', 1_000)
+        .map((one) => one.value);
+    case 'dead-letters-retry':
+    case 'dead-letters-drop': {
+      const id = String(args['id']);
+      const done =
+        request.command === 'dead-letters-retry' ? daemon.sender.retry(id) : daemon.sender.drop(id);
+      if (!done)
+        throw new TocsinError(
+          'E_UNKNOWN',
+          `there is no dead letter ${JSON.stringify(id)}, or its channel is gone; see "tocsin dead-letters list"`,
+        );
+      return { id };
     }
+    case 'send-test':
+      return sendTestThrough(daemon, String(args['channel']));
     case 'incidents':
-      return daemon.store.table<unknown>('incidents').scan('', 1_000).map((one) => one.value);
+      return daemon.store
+        .table<unknown>('incidents')
+        .scan('', 1_000)
+        .map((one) => one.value);
     default:
       throw new TocsinError('E_CONTROL', `this daemon knows no command ${JSON.stringify(request.command)}`);
   }
+}
+
+/** The same lane, the same channel object, the same request as an alert's. */
+async function sendTestThrough(daemon: Daemon, name: string): Promise<unknown> {
+  const notification = testNotification({
+    channel: name,
+    labels: daemon.config.labels,
+    now: daemon.options.clock.now(),
+  });
+  const under = daemon.sender.test(name, notification);
+  if (under) return deliveryReport(await under);
+  const unusable = daemon.config.channels.find((channel) => channel.name === name)?.unusable;
+  const detail =
+    unusable ?? `the running daemon has no channel ${JSON.stringify(name)}; is the configuration reloaded?`;
+  return { delivered: false, status: null, body: '', detail };
 }
 
 function silenceTable(store: Store): Table<Silence> {
@@ -58,13 +89,27 @@ function silenceTable(store: Store): Table<Silence> {
 export function addSilence(store: Store, args: Readonly<Record<string, unknown>>, now: number): Silence {
   const rule = typeof args['rule'] === 'string' ? args['rule'] : null;
   const where: Record<string, string> = {};
-  for (const [field, value] of Object.entries((args['where'] as Record<string, unknown> | undefined) ?? {})) where[field] = String(value);
+  for (const [field, value] of Object.entries((args['where'] as Record<string, unknown> | undefined) ?? {}))
+    where[field] = String(value);
   if (rule === null && Object.keys(where).length === 0) {
-    throw new TocsinError('E_SILENCE', 'a silence needs a rule or a test: --rule celery-task-failed, or --where task=mail.*');
+    throw new TocsinError(
+      'E_SILENCE',
+      'a silence needs a rule or a test: --rule celery-task-failed, or --where task=mail.*',
+    );
   }
   const endsAt = endOf(args, now);
-  const id = createHash('sha256').update(JSON.stringify([rule, where, endsAt, now])).digest('hex').slice(0, 8);
-  const silence: Silence = { id, rule, where, startsAt: now, endsAt, comment: typeof args['comment'] === 'string' ? args['comment'] : null };
+  const id = createHash('sha256')
+    .update(JSON.stringify([rule, where, endsAt, now]))
+    .digest('hex')
+    .slice(0, 8);
+  const silence: Silence = {
+    id,
+    rule,
+    where,
+    startsAt: now,
+    endsAt,
+    comment: typeof args['comment'] === 'string' ? args['comment'] : null,
+  };
   silenceTable(store).put(id, silence, endsAt);
   return silence;
 }
@@ -72,11 +117,19 @@ export function addSilence(store: Store, args: Readonly<Record<string, unknown>>
 function endOf(args: Readonly<Record<string, unknown>>, now: number): number {
   if (typeof args['until'] === 'string') {
     const at = Date.parse(args['until']);
-    if (!Number.isFinite(at) || at <= now) throw new TocsinError('E_SILENCE', `--until is no time in the future: ${JSON.stringify(args['until'])}; write 2026-01-31T18:00:00Z`);
+    if (!Number.isFinite(at) || at <= now)
+      throw new TocsinError(
+        'E_SILENCE',
+        `--until is no time in the future: ${JSON.stringify(args['until'])}; write 2026-01-31T18:00:00Z`,
+      );
     return at;
   }
   const length = typeof args['for'] === 'string' ? parseDuration(args['for']) : null;
-  if (length === null || length <= 0) throw new TocsinError('E_SILENCE', `a silence needs an end: --for 2h, or --until 2026-01-31T18:00:00Z; found ${JSON.stringify(args['for'] ?? null)}`);
+  if (length === null || length <= 0)
+    throw new TocsinError(
+      'E_SILENCE',
+      `a silence needs an end: --for 2h, or --until 2026-01-31T18:00:00Z; found ${JSON.stringify(args['for'] ?? null)}`,
+    );
   return now + length;
 }
 
@@ -91,14 +144,23 @@ export function listSilences(store: Store, now: number): Silence[] {
 /** Ends a silence now. Throws when there is none of that id. */
 export function endSilence(store: Store, id: string, now: number): Silence {
   const silence = silenceTable(store).get(id);
-  if (!silence || silence.endsAt <= now) throw new TocsinError('E_UNKNOWN', `there is no silence ${JSON.stringify(id)} in force; see "tocsin silence list"`);
+  if (!silence || silence.endsAt <= now)
+    throw new TocsinError(
+      'E_UNKNOWN',
+      `there is no silence ${JSON.stringify(id)} in force; see "tocsin silence list"`,
+    );
   silence.endsAt = now;
   silenceTable(store).put(id, silence, now);
   return silence;
 }
 
 /** A delivery as `send-test` tells it: what came back, as it came. */
-export function deliveryReport(delivery: Delivery): { readonly delivered: boolean; readonly status: number | null; readonly body: string; readonly detail: string } {
+export function deliveryReport(delivery: Delivery): {
+  readonly delivered: boolean;
+  readonly status: number | null;
+  readonly body: string;
+  readonly detail: string;
+} {
   return {
     delivered: delivery.outcome === 'delivered',
     status: delivery.status,

@@ -63,7 +63,10 @@ function contentHash({ config, load }: ConfigWatchOptions): string {
   const hash = createHash('sha256');
   for (const path of [...paths].sort()) {
     const read = load.files.read(path);
-    hash.update(`${path}\u0000`).update(read.ok ? read.text : '\u0000unreadable').update('\u0000');
+    hash
+      .update(`${path}\u0000`)
+      .update(read.ok ? read.text : '\u0000unreadable')
+      .update('\u0000');
   }
   return hash.digest('hex');
 }

@@ -17,14 +17,19 @@ export interface ControlRequest {
   readonly command: string;
   readonly args: Readonly<Record<string, unknown>>;
 }
-export type ControlAnswer = { readonly ok: true; readonly data: unknown } | { readonly ok: false; readonly code: string; readonly message: string };
+export type ControlAnswer =
+  | { readonly ok: true; readonly data: unknown }
+  | { readonly ok: false; readonly code: string; readonly message: string };
 
 export function socketPath(stateDir: string): string {
   return join(stateDir, 'control.sock');
 }
 
 /** Listens until closed. `answer` may throw a TocsinError: it is the answer then. */
-export async function listenControl(stateDir: string, answer: (request: ControlRequest) => Promise<unknown>): Promise<{ close(): Promise<void> } | null> {
+export async function listenControl(
+  stateDir: string,
+  answer: (request: ControlRequest) => Promise<unknown>,
+): Promise<{ close(): Promise<void> } | null> {
   const path = socketPath(stateDir);
   if (Buffer.byteLength(path) > pathMax) return null;
   // The state's lock is ours, so a socket that lies here belongs to nobody any more.
@@ -34,7 +39,9 @@ export async function listenControl(stateDir: string, answer: (request: ControlR
     sockets.add(socket);
     socket.on('error', () => socket.destroy());
     socket.on('close', () => sockets.delete(socket));
-    void readLines(socket, (line) => void serve(socket, line, answer), { maxLength: lineMax }).catch(() => socket.destroy());
+    void readLines(socket, (line) => void serve(socket, line, answer), { maxLength: lineMax }).catch(() =>
+      socket.destroy(),
+    );
   });
   await listen(server, path);
   chmodSync(path, 0o600);
@@ -54,7 +61,11 @@ function listen(server: Server, path: string): Promise<void> {
   });
 }
 
-async function serve(socket: Socket, line: string, answer: (request: ControlRequest) => Promise<unknown>): Promise<void> {
+async function serve(
+  socket: Socket,
+  line: string,
+  answer: (request: ControlRequest) => Promise<unknown>,
+): Promise<void> {
   let result: ControlAnswer;
   try {
     const request = JSON.parse(line) as Partial<ControlRequest>;
@@ -67,13 +78,19 @@ async function serve(socket: Socket, line: string, answer: (request: ControlRequ
 }
 
 /** Asks a running daemon. Null when none listens there; throws a TocsinError with the daemon's own words when it says no. */
-export async function askDaemon(stateDir: string, request: ControlRequest): Promise<{ readonly data: unknown } | null> {
+export async function askDaemon(
+  stateDir: string,
+  request: ControlRequest,
+): Promise<{ readonly data: unknown } | null> {
   const socket = await dial(socketPath(stateDir));
   if (!socket) return null;
   try {
     const answer = await new Promise<ControlAnswer>((resolve, reject) => {
       const onLine = (line: string): void => resolve(JSON.parse(line) as ControlAnswer);
-      readLines(socket, onLine, { maxLength: lineMax }).then(() => reject(new TocsinError('E_CONTROL', 'the daemon hung up without an answer')), reject);
+      readLines(socket, onLine, { maxLength: lineMax }).then(
+        () => reject(new TocsinError('E_CONTROL', 'the daemon hung up without an answer')),
+        reject,
+      );
       socket.write(`${JSON.stringify(request)}\n`);
     });
     if (!answer.ok) throw new TocsinError(answer.code, answer.message);

@@ -3,31 +3,36 @@
  * of them; it decides nothing about matches, incidents or messages.
  */
 import type { Readable } from 'node:stream';
+import type { AdminView } from '../admin/admin.ts';
 import { createChannel } from '../channels/channels.ts';
 import type { LoadOptions } from '../config/config.ts';
 import { formatProblem } from '../config/frame.ts';
 import { Engine } from '../incidents/engine.ts';
 import { compileRules } from '../match/compile.ts';
+import { stampOf } from '../match/stamp.ts';
 import type { Config, SourceConfig } from '../model/config.ts';
 import { type Problem, TocsinError } from '../model/problem.ts';
 import type { Channel, Clock, Source } from '../model/seams.ts';
 import type { CommitResult, Store } from '../model/store.ts';
 import { Desk } from '../notify/desk.ts';
 import { createSource } from '../sources/sources.ts';
+import { memoryStore } from '../state/memory.ts';
 import type { Notice } from '../state/notice.ts';
 import { openStore } from '../state/store.ts';
 import type { Logger } from '../system/log.ts';
+import { watchFolders, watchNothing } from '../system/watch.ts';
 import { answerCommand } from './commands.ts';
 import { type ConfigWatch, watchConfig } from './config-watch.ts';
 import { listenControl } from './control.ts';
 import { type EngineTime, liveTime, logTime } from './engine-time.ts';
 import { guessStateDir, keepGood, type Loaded, loadAndProve, loadAtStart } from './keeper.ts';
+import { daemonMetrics } from './metrics.ts';
 import { accepts } from './offline.ts';
 import { Pipeline } from './pipeline.ts';
-import { stampOf } from '../match/stamp.ts';
 import { SelfWatch } from './self-watch.ts';
 import { Sender } from './sender.ts';
 import { senderEvents } from './sender-events.ts';
+import { statusOf } from './status.ts';
 
 /** In `--once`, what is not delivered so long after the end of the input is said to be undelivered. */
 const onceDeliverMs = 60_000;
@@ -59,7 +64,10 @@ export interface DaemonOptions {
 export class ConfigRefused extends TocsinError {
   readonly problems: readonly Problem[];
   constructor(problems: readonly Problem[]) {
-    super('E_CONFIG', `the configuration has ${problems.filter((one) => one.level === 'error').length} errors`);
+    super(
+      'E_CONFIG',
+      `the configuration has ${problems.filter((one) => one.level === 'error').length} errors`,
+    );
     this.problems = problems;
   }
 }
@@ -100,11 +108,19 @@ export class Daemon {
     const first = options.stateDir === null ? loadAndProve(options.load, tests) : null;
     const dir = options.stateDir ?? first?.config?.stateDir ?? guessStateDir(options.load);
     if (options.strict && first && !first.config) throw new ConfigRefused(first.problems);
-    const { store, notices } = openStore({ dir, clock, temporary: options.temporaryState });
+    let later: (notice: Notice) => void = () => {};
+    const { store, notices } = openStore({
+      dir,
+      clock,
+      temporary: options.temporaryState,
+      onNotice: (notice) => later(notice),
+    });
     try {
       const loaded = first?.config ? first : loadAtStart(options.load, tests, store);
-      if (!loaded.config || (options.strict && loaded.origin !== 'files')) throw new ConfigRefused(loaded.problems);
+      if (!loaded.config || (options.strict && loaded.origin !== 'files'))
+        throw new ConfigRefused(loaded.problems);
       const daemon = new Daemon(options, store, loaded.config, loaded, notices);
+      later = (notice) => daemon.#sayNotice(notice);
       await daemon.#begin();
       return daemon;
     } catch (error) {
@@ -113,7 +129,13 @@ export class Daemon {
     }
   }
 
-  private constructor(options: DaemonOptions, store: Store, config: Config, loaded: Loaded, notices: readonly Notice[]) {
+  private constructor(
+    options: DaemonOptions,
+    store: Store,
+    config: Config,
+    loaded: Loaded,
+    notices: readonly Notice[],
+  ) {
     const { clock } = options;
     this.options = options;
     this.store = store;
@@ -199,11 +221,15 @@ export class Daemon {
     if (!options.temporaryState || options.stateDir !== null || this.config.path !== null) {
       const control = await listenControl(this.config.stateDir, (request) => answerCommand(this, request));
       if (control) this.#undo.push(() => control.close());
-      else options.log.warn({ dir: this.config.stateDir }, 'the path of the state directory is too long for a socket: "tocsin status" reads the state instead');
+      else
+        options.log.warn(
+          { dir: this.config.stateDir },
+          'the path of the state directory is too long for a socket: "tocsin status" reads the state instead',
+        );
     }
     if (this.config.admin) {
       const { listenAdmin } = await import('../admin/admin.ts');
-      const admin = await listenAdmin(this.config.admin, this);
+      const admin = await listenAdmin(this.config.admin, this.#adminView());
       this.#undo.push(() => admin.close());
     }
     this.#watch = watchConfig({
@@ -214,6 +240,34 @@ export class Daemon {
       warn: (message) => options.log.warn({}, message),
     });
     this.#undo.push(() => this.#watch?.close());
+  }
+
+  #adminView(): AdminView {
+    return {
+      status: () => statusOf(this),
+      notReady: () => this.notReady(),
+      metrics: daemonMetrics(this),
+      reload: () => this.reload(),
+    };
+  }
+
+  /** What keeps the daemon from doing all of its work, a short phrase each. */
+  notReady(): readonly string[] {
+    const missing: string[] = [];
+    if (this.loaded.origin !== 'files')
+      missing.push(
+        `the configuration was refused, ${this.loaded.origin === 'partial' ? 'a part of it' : 'the last good one'} runs`,
+      );
+    else if (this.loaded.problems.some((problem) => problem.level === 'error'))
+      missing.push('the last edit of the configuration was refused');
+    if (!this.#stateOk) missing.push('the state cannot be written');
+    for (const [name, facts] of this.pipeline.facts)
+      if (facts.state === 'failing') missing.push(`source ${name} fails`);
+    for (const channel of this.config.channels) {
+      const state = this.sender.facts(channel.name)?.state;
+      if (state === 'parked' || state === 'unusable') missing.push(`channel ${channel.name} is ${state}`);
+    }
+    return missing;
   }
 
   /** Reads the files again; what runs changes as a whole or not at all. One reload at a time. */
@@ -232,7 +286,10 @@ export class Daemon {
       this.pipeline.commit();
       return { outcome: 'refused', problems: loaded.problems };
     }
-    const unchanged = loaded.config.hash === this.config.hash && this.loaded.problems.every((one) => one.level === 'warning') && this.loaded.origin === 'files';
+    const unchanged =
+      loaded.config.hash === this.config.hash &&
+      this.loaded.problems.every((one) => one.level === 'warning') &&
+      this.loaded.origin === 'files';
     if (unchanged) return { outcome: 'unchanged', problems: loaded.problems };
     await this.#apply(loaded.config, loaded);
     return { outcome: 'applied', problems: loaded.problems };
@@ -251,18 +308,36 @@ export class Daemon {
     this.engine.swap(this.#engineSettings(config), now);
     this.pipeline.use(compiled);
     keepGood(this.store, config, options.clock.now());
-    this.selfWatch.end({ topic: 'config', title: 'The configuration is accepted again', message: `${config.rules.length} rules, ${config.channels.length} channels`, severity: 'info', fields: {}, not: null });
+    this.selfWatch.end({
+      topic: 'config',
+      title: 'The configuration is accepted again',
+      message: `${config.rules.length} rules, ${config.channels.length} channels`,
+      severity: 'info',
+      fields: {},
+      not: null,
+    });
     this.pipeline.commit();
     await this.#swapSources(before, config);
     this.#watch?.refresh();
-    const gone = before.rules.filter((rule) => !config.rules.some((other) => other.id === rule.id)).map((rule) => rule.id);
-    options.log.info({ rules: config.rules.length, channels: config.channels.length, sources: config.sources.length, removed: gone }, 'the new configuration runs');
+    const gone = before.rules
+      .filter((rule) => !config.rules.some((other) => other.id === rule.id))
+      .map((rule) => rule.id);
+    options.log.info(
+      {
+        rules: config.rules.length,
+        channels: config.channels.length,
+        sources: config.sources.length,
+        removed: gone,
+      },
+      'the new configuration runs',
+    );
   }
 
   async #swapSources(before: Config, after: Config): Promise<void> {
     for (const old of before.sources) {
       const next = after.sources.find((source) => source.name === old.name);
-      if (next && JSON.stringify({ ...next, origin: null }) === JSON.stringify({ ...old, origin: null })) continue;
+      if (next && JSON.stringify({ ...next, origin: null }) === JSON.stringify({ ...old, origin: null }))
+        continue;
       const running = this.sources.get(old.name);
       this.sources.delete(old.name);
       await running?.source.stop();
@@ -278,6 +353,7 @@ export class Daemon {
     const source = createSource(config, {
       port: this.pipeline,
       clock: options.clock,
+      watch: options.once ? watchNothing : watchFolders,
       stdin: options.stdin,
       firstStart,
       timeOf: (line) => stampOf(line, config.tz),
@@ -320,7 +396,11 @@ export class Daemon {
     if (left > 0) {
       for (const channel of this.config.channels) {
         const facts = this.sender.facts(channel.name);
-        if (facts && facts.queued > 0) log.error({ channel: channel.name, messages: facts.queued, error: facts.lastError }, late ? 'not delivered within 60 s' : 'not delivered');
+        if (facts && facts.queued > 0)
+          log.error(
+            { channel: channel.name, messages: facts.queued, error: facts.lastError },
+            late ? 'not delivered within 60 s' : 'not delivered',
+          );
       }
     }
     const failing = [...this.pipeline.facts.values()].some((facts) => facts.state === 'failing');
@@ -348,7 +428,12 @@ export class Daemon {
     const { options } = this;
     const next: Channel[] = [];
     const list = config.channels.map((one) => {
-      const channel = createChannel(one, { clock: options.clock, write: options.write, colours: options.colours, version: options.version });
+      const channel = createChannel(one, {
+        clock: options.clock,
+        write: options.write,
+        colours: options.colours,
+        version: options.version,
+      });
       next.push(channel);
       return { config: one, channel: one.unusable === null ? channel : null };
     });
@@ -361,7 +446,10 @@ export class Daemon {
 
   #tickLater(): void {
     const now = this.options.clock.now();
-    const due = Math.min(this.engine.nextDue() ?? Number.POSITIVE_INFINITY, this.desk.nextDue() ?? Number.POSITIVE_INFINITY);
+    const due = Math.min(
+      this.engine.nextDue() ?? Number.POSITIVE_INFINITY,
+      this.desk.nextDue() ?? Number.POSITIVE_INFINITY,
+    );
     const wait = Math.max(5, Math.min(tickMs, due - now));
     this.#tickTimer = this.options.clock.setTimer(wait, () => {
       this.pipeline.tick(this.time.now());
@@ -388,7 +476,10 @@ export class Daemon {
   /** Durable messages go to the sender. Without a state they go too: an alert that may be repeated is better than none. */
   #committed(result: CommitResult): void {
     if (!result.ok && this.#stateOk) {
-      this.options.log.error({ code: result.code }, `the state can't be written, alerts go on from memory: ${result.message}`);
+      this.options.log.error(
+        { code: result.code },
+        `the state can't be written, alerts go on from memory: ${result.message}`,
+      );
       this.#stateOk = false;
       this.selfWatch.begin({
         topic: 'state',
@@ -401,7 +492,14 @@ export class Daemon {
     } else if (result.ok && !this.#stateOk) {
       this.#stateOk = true;
       this.options.log.info({}, 'the state is written again');
-      this.selfWatch.end({ topic: 'state', title: 'Tocsin writes its state again', message: 'Nothing was lost meanwhile.', severity: 'info', fields: {}, not: null });
+      this.selfWatch.end({
+        topic: 'state',
+        title: 'Tocsin writes its state again',
+        message: 'Nothing was lost meanwhile.',
+        severity: 'info',
+        fields: {},
+        not: null,
+      });
     }
     const fresh = this.desk.takeFresh();
     if (fresh.length > 0) this.sender.offer(fresh);
@@ -416,10 +514,24 @@ export class Daemon {
     const { log } = this.options;
     if (state === 'failing') {
       log.error({ source: name, detail }, 'a source fails');
-      this.selfWatch.begin({ topic: `source:${name}`, title: `Source ${name} cannot be read`, message: detail ?? '', severity: 'error', fields: { source: name }, not: null });
+      this.selfWatch.begin({
+        topic: `source:${name}`,
+        title: `Source ${name} cannot be read`,
+        message: detail ?? '',
+        severity: 'error',
+        fields: { source: name },
+        not: null,
+      });
     } else if (state === 'ok') {
       log.info({ source: name, detail }, 'a source is read');
-      this.selfWatch.end({ topic: `source:${name}`, title: `Source ${name} is read again`, message: detail ?? '', severity: 'info', fields: { source: name }, not: null });
+      this.selfWatch.end({
+        topic: `source:${name}`,
+        title: `Source ${name} is read again`,
+        message: detail ?? '',
+        severity: 'info',
+        fields: { source: name },
+        not: null,
+      });
     } else {
       log.info({ source: name, detail }, 'a source waits');
     }
@@ -437,7 +549,15 @@ export class Daemon {
           : `The rules loaded at ${new Date(this.loadedAt).toISOString()} go on.`;
     const frames = errors.map((problem) => formatProblem(problem, this.options.load.files));
     for (const [index, problem] of errors.entries()) {
-      log.error({ code: problem.code, file: problem.origin.file, line: problem.origin.line, column: problem.origin.column }, frames[index] ?? problem.message);
+      log.error(
+        {
+          code: problem.code,
+          file: problem.origin.file,
+          line: problem.origin.line,
+          column: problem.origin.column,
+        },
+        frames[index] ?? problem.message,
+      );
     }
     log.error({ errors: errors.length }, `the configuration was refused. ${stay}`);
     this.selfWatch.begin({
@@ -451,13 +571,23 @@ export class Daemon {
   }
 
   #sayNotice(notice: Notice): void {
-    this.options.log[notice.level === 'error' ? 'error' : notice.level === 'warning' ? 'warn' : 'info']({ code: notice.code, path: notice.path }, notice.message);
+    this.options.log[notice.level === 'error' ? 'error' : notice.level === 'warning' ? 'warn' : 'info'](
+      { code: notice.code, path: notice.path },
+      notice.message,
+    );
     if (notice.level !== 'error') return;
-    this.selfWatch.begin({ topic: `state:${notice.code}`, title: 'The state of Tocsin was not as it was left', message: notice.message, severity: 'error', fields: { code: notice.code }, not: null });
+    this.selfWatch.begin({
+      topic: `state:${notice.code}`,
+      title: 'The state of Tocsin was not as it was left',
+      message: notice.message,
+      severity: 'error',
+      fields: { code: notice.code },
+      not: null,
+    });
   }
 }
 
 /** An empty store in memory for each rule test. */
 export function testDeps(options: Pick<DaemonOptions, 'clock'>): { store: () => Store; clock: Clock } {
-  return { store: () => openStore({ dir: '', clock: options.clock, temporary: true }).store, clock: options.clock };
+  return { store: memoryStore, clock: options.clock };
 }

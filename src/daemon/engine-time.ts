@@ -34,7 +34,8 @@ export function logTime(clock: Clock): EngineTime {
   return {
     live: false,
     at: (recordTime) => {
-      if (recordTime !== null && (latest === null || (recordTime > latest && recordTime - latest < strayMs))) latest = recordTime;
+      if (recordTime !== null && (latest === null || (recordTime > latest && recordTime - latest < strayMs)))
+        latest = recordTime;
       return now();
     },
     now,

@@ -4,12 +4,12 @@
  */
 import { createHash } from 'node:crypto';
 import { dirname, resolve } from 'node:path';
-import { loadConfig, type LoadOptions, loadPartial } from '../config/config.ts';
+import { type LoadOptions, loadConfig, loadPartial } from '../config/config.ts';
 import { keptFiles } from '../config/files.ts';
 import type { Config } from '../model/config.ts';
 import type { Problem } from '../model/problem.ts';
 import type { Store } from '../model/store.ts';
-import { runRuleTests, type RuleTestDeps } from './rule-tests.ts';
+import { type RuleTestDeps, runRuleTests } from './rule-tests.ts';
 
 /** Where the last good configuration is kept in the state. */
 const metaKey = 'last_good_config';
@@ -37,7 +37,12 @@ export function loadAndProve(options: LoadOptions, tests: RuleTestDeps): Loaded 
   if (!parsed.ok) return { config: null, origin: 'none', problems: parsed.problems, savedAt: null };
   const failed = testProblems(parsed.value, tests);
   const problems = [...parsed.problems, ...failed];
-  return { config: failed.length === 0 ? parsed.value : null, origin: failed.length === 0 ? 'files' : 'none', problems, savedAt: null };
+  return {
+    config: failed.length === 0 ? parsed.value : null,
+    origin: failed.length === 0 ? 'files' : 'none',
+    problems,
+    savedAt: null,
+  };
 }
 
 /** Failures of the rules' own tests, as problems at the place of the test. */
@@ -61,8 +66,9 @@ export function loadAtStart(options: LoadOptions, tests: RuleTestDeps, store: St
   if (fresh.config) return fresh;
   const kept = readKept(store);
   if (kept && kept.configPath === options.configPath) {
-    const again = loadConfig({ ...options, files: keptFiles(new Map(kept.files)) });
-    if (again.ok) return { config: again.value, origin: 'last-good', problems: fresh.problems, savedAt: kept.savedAt };
+    const again = loadConfig({ ...options, files: keptFiles(new Map(kept.files), options.files) });
+    if (again.ok)
+      return { config: again.value, origin: 'last-good', problems: fresh.problems, savedAt: kept.savedAt };
   }
   const partial = loadPartial(options);
   if (!partial.ok) return { config: null, origin: 'none', problems: fresh.problems, savedAt: null };
@@ -73,7 +79,11 @@ export function loadAtStart(options: LoadOptions, tests: RuleTestDeps, store: St
 
 /** Notes a configuration that runs as the last good one; durable with the next commit. */
 export function keepGood(store: Store, config: Config, now: number): void {
-  const kept: Kept = { configPath: config.path, files: [...config.files], savedAt: new Date(now).toISOString() };
+  const kept: Kept = {
+    configPath: config.path,
+    files: [...config.files],
+    savedAt: new Date(now).toISOString(),
+  };
   const text = JSON.stringify(kept);
   const known = readKept(store);
   if (known && fingerprint(known) === fingerprint(kept)) return;
@@ -103,7 +113,10 @@ export function guessStateDir(options: LoadOptions): string {
   const read = options.files.read(options.configPath);
   const text = read.ok ? read.text : '';
   const found = /^state:\s*(?:\{\s*|\n\s+)dir:\s*['"]?([^\s'"#},]+)/m.exec(text)?.[1];
-  const dir = found?.replace(/\$\{(\w+)(?::-([^}]*))?\}/g, (_all, name: string, other?: string) => options.env[name] ?? other ?? '');
+  const dir = found?.replace(
+    /\$\{(\w+)(?::-([^}]*))?\}/g,
+    (_all, name: string, other?: string) => options.env[name] ?? other ?? '',
+  );
   if (dir !== undefined && dir !== '') return resolve(base, dir);
   return resolve(base, '.tocsin');
 }

@@ -9,9 +9,9 @@ import type { BudgetWindow, SourceCommon } from '../model/config.ts';
 import type { OutboxItem } from '../model/intent.ts';
 import type { StreamInfo } from '../model/record.ts';
 import type { Route, Rule } from '../model/rule.ts';
+import { type Severity, severities } from '../model/rule.ts';
 import type { Clock } from '../model/seams.ts';
 import type { Store } from '../model/store.ts';
-import { severities, type Severity } from '../model/rule.ts';
 import { Desk } from '../notify/desk.ts';
 import { type EngineTime, logTime } from './engine-time.ts';
 
@@ -34,7 +34,12 @@ export interface OfflineOptions {
 
 /** How a stream is read: the part of a source's configuration that matters to the reader. */
 export type Reading = Pick<SourceCommon, 'format' | 'multiline' | 'tz' | 'maxLineBytes'>;
-export const defaultReading: Reading = { format: 'auto', multiline: 'auto', tz: 'UTC', maxLineBytes: 262_144 };
+export const defaultReading: Reading = {
+  format: 'auto',
+  multiline: 'auto',
+  tz: 'UTC',
+  maxLineBytes: 262_144,
+};
 
 export class Offline {
   readonly engine: Engine;
@@ -64,10 +69,19 @@ export class Offline {
   }
 
   /** A reader for one stream of bytes. Hand it the bytes in order; the last call has `final`. */
-  stream(info: StreamInfo, reading: Reading): (data: Buffer, offset: number, end: 'more' | 'final') => number {
+  stream(
+    info: StreamInfo,
+    reading: Reading,
+  ): (data: Buffer, offset: number, end: 'more' | 'final') => number {
     const reader = new StreamReader({ stream: info, ...reading }, null);
     return (data, offset, end) => {
-      const result = reader.read(this.#compiled, { stream: info, data, offset, end, receivedAt: this.#time.now() });
+      const result = reader.read(this.#compiled, {
+        stream: info,
+        data,
+        offset,
+        end,
+        receivedAt: this.#time.now(),
+      });
       this.records += result.records;
       this.bytes += result.consumed;
       for (const match of result.matches) {
@@ -90,7 +104,10 @@ export class Offline {
 
   #advance(now: number): void {
     for (let turn = 0; turn < 100_000; turn++) {
-      const due = Math.min(this.engine.nextDue() ?? Number.POSITIVE_INFINITY, this.desk.nextDue() ?? Number.POSITIVE_INFINITY);
+      const due = Math.min(
+        this.engine.nextDue() ?? Number.POSITIVE_INFINITY,
+        this.desk.nextDue() ?? Number.POSITIVE_INFINITY,
+      );
       if (due > now) return;
       const at = Math.max(due, this.#time.floor() > now ? now : 0);
       this.engine.tick(at);

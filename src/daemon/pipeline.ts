@@ -146,7 +146,15 @@ export class Pipeline implements SourcePort {
   factsOf(source: string): SourceFacts {
     let facts = this.facts.get(source);
     if (!facts) {
-      facts = { records: 0, bytes: 0, dropped: {}, lastRecordAt: null, newestTime: null, state: 'ok', detail: null };
+      facts = {
+        records: 0,
+        bytes: 0,
+        dropped: {},
+        lastRecordAt: null,
+        newestTime: null,
+        state: 'ok',
+        detail: null,
+      };
       this.facts.set(source, facts);
     }
     return facts;
@@ -180,7 +188,10 @@ export class Pipeline implements SourcePort {
     const { engine, desk } = this.#deps;
     // Each step is done at its own due time, so that a jump in time gives the same messages as the time that passed.
     for (let turn = 0; turn < 100_000; turn++) {
-      const due = Math.min(engine.nextDue() ?? Number.POSITIVE_INFINITY, desk.nextDue() ?? Number.POSITIVE_INFINITY);
+      const due = Math.min(
+        engine.nextDue() ?? Number.POSITIVE_INFINITY,
+        desk.nextDue() ?? Number.POSITIVE_INFINITY,
+      );
       if (due > now) return;
       const at = this.#deps.time.live ? now : Math.max(due, this.#deps.time.floor());
       engine.tick(at);

@@ -1,11 +1,12 @@
 /** Runs the tests that rules carry themselves, on the real reader and the real engine. Gives what failed and why; sends nothing. */
+
+import { lookupField } from '../match/where.ts';
 import type { OutboxItem } from '../model/intent.ts';
 import type { Origin } from '../model/problem.ts';
 import type { FieldValue } from '../model/record.ts';
 import type { Rule, RuleTest } from '../model/rule.ts';
 import type { Clock } from '../model/seams.ts';
 import type { Store } from '../model/store.ts';
-import { lookupField } from '../match/where.ts';
 import { defaultReading, Offline } from './offline.ts';
 
 export interface RuleTestResult {
@@ -30,7 +31,15 @@ export function runRuleTests(rules: readonly Rule[], deps: RuleTestDeps): RuleTe
 function runOne(rule: Rule, test: RuleTest, deps: RuleTestDeps): RuleTestResult {
   const store = deps.store();
   const told: OutboxItem[] = [];
-  const clock = test.at === null ? deps.clock : { ...deps.clock, now: () => test.at ?? 0, monotonic: deps.clock.monotonic, setTimer: deps.clock.setTimer };
+  const clock =
+    test.at === null
+      ? deps.clock
+      : {
+          ...deps.clock,
+          now: () => test.at ?? 0,
+          monotonic: deps.clock.monotonic,
+          setTimer: deps.clock.setTimer,
+        };
   try {
     // Budgets and limits hold messages back; a test asks what the rule finds.
     const offline = new Offline({
@@ -43,7 +52,10 @@ function runOne(rule: Rule, test: RuleTest, deps: RuleTestDeps): RuleTestResult 
       message: (item) => told.push(item),
     });
     const text = Buffer.from(`${test.lines.join('\n')}\n`);
-    const take = offline.stream({ source: 'test', key: 'test', path: null, host: null, labels: {} }, defaultReading);
+    const take = offline.stream(
+      { source: 'test', key: 'test', path: null, host: null, labels: {} },
+      defaultReading,
+    );
     take(text, 0, 'final');
     offline.finish();
     const stats = offline.engine.stats(rule.id);
@@ -53,24 +65,32 @@ function runOne(rule: Rule, test: RuleTest, deps: RuleTestDeps): RuleTestResult 
   }
 }
 
-function compare(test: RuleTest, stats: { readonly matched: number; readonly incidents: number }, told: readonly OutboxItem[]): string[] {
+function compare(
+  test: RuleTest,
+  stats: { readonly matched: number; readonly incidents: number },
+  told: readonly OutboxItem[],
+): string[] {
   const { expect } = test;
   const failures: string[] = [];
   const wrong = (what: string, wanted: unknown, got: unknown): void => {
     failures.push(`${what}: expected ${JSON.stringify(wanted)}, got ${JSON.stringify(got)}`);
   };
-  if (expect.incidents !== null && stats.incidents !== expect.incidents) wrong('incidents', expect.incidents, stats.incidents);
-  if (expect.matches !== null && stats.matched !== expect.matches) wrong('matches', expect.matches, stats.matched);
+  if (expect.incidents !== null && stats.incidents !== expect.incidents)
+    wrong('incidents', expect.incidents, stats.incidents);
+  if (expect.matches !== null && stats.matched !== expect.matches)
+    wrong('matches', expect.matches, stats.matched);
   const bodies = told.map((item) => item.notification.incident);
   const wantsBody = expect.fields !== null || expect.severity !== null || expect.title !== null;
-  if (wantsBody && bodies.length === 0) failures.push('nothing was told, so there are no fields, no severity and no title');
+  if (wantsBody && bodies.length === 0)
+    failures.push('nothing was told, so there are no fields, no severity and no title');
   const last = bodies.at(-1);
   if (!last) return failures;
   for (const [name, wanted] of Object.entries(expect.fields ?? {})) {
     const got = lookupField(last.fields, name);
     if (!sameValue(wanted, got)) wrong(`field ${name}`, wanted, got ?? null);
   }
-  if (expect.severity !== null && last.severity !== expect.severity) wrong('severity', expect.severity, last.severity);
+  if (expect.severity !== null && last.severity !== expect.severity)
+    wrong('severity', expect.severity, last.severity);
   if (expect.title !== null && last.title !== expect.title) wrong('title', expect.title, last.title);
   return failures;
 }
@@ -78,5 +98,7 @@ function compare(test: RuleTest, stats: { readonly matched: number; readonly inc
 /** A number written in YAML equals the text that a pattern captured. */
 function sameValue(wanted: FieldValue, got: FieldValue | undefined): boolean {
   if (got === undefined || got === null) return wanted === null || wanted === '';
-  return typeof got === 'object' ? JSON.stringify(got) === JSON.stringify(wanted) : String(got) === String(wanted);
+  return typeof got === 'object'
+    ? JSON.stringify(got) === JSON.stringify(wanted)
+    : String(got) === String(wanted);
 }

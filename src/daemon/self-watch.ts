@@ -69,9 +69,21 @@ export class SelfWatch {
   #tell(word: SelfWord, now: number): boolean {
     const channel = this.#choose(word.not);
     if (!channel) return false;
-    const id = createHash('sha256').update(`${word.topic}\u0000${word.title}\u0000${now}`).digest('hex').slice(0, 16);
+    const id = createHash('sha256')
+      .update(`${word.topic}\u0000${word.title}\u0000${now}`)
+      .digest('hex')
+      .slice(0, 16);
     const labels = this.#deps.labels();
-    const notification = ownWord({ kind: 'self', id, title: word.title, message: word.message, severity: word.severity, labels, fields: word.fields, now });
+    const notification = ownWord({
+      kind: 'self',
+      id,
+      title: word.title,
+      message: word.message,
+      severity: word.severity,
+      labels,
+      fields: word.fields,
+      now,
+    });
     this.#deps.desk.say(channel, notification, word.severity, now);
     return true;
   }

@@ -1,8 +1,8 @@
 /** What happens around a delivery: log lines, words about a failing channel, and the fallback that takes over. */
 import type { Config } from '../model/config.ts';
-import { severities, type Severity } from '../model/rule.ts';
-import type { Clock } from '../model/seams.ts';
 import type { OutboxItem } from '../model/intent.ts';
+import { type Severity, severities } from '../model/rule.ts';
+import type { Clock } from '../model/seams.ts';
 import type { Desk } from '../notify/desk.ts';
 import type { Logger } from '../system/log.ts';
 import type { SelfWatch } from './self-watch.ts';
@@ -43,7 +43,15 @@ export function senderEvents(deps: SenderEventDeps): SenderEvents {
   };
   return {
     delivered(item, delivery) {
-      log.debug({ channel: item.channel, id: item.notification.notification.id, attempt: item.attempts, status: delivery.status }, 'delivered');
+      log.debug(
+        {
+          channel: item.channel,
+          id: item.notification.notification.id,
+          attempt: item.attempts,
+          status: delivery.status,
+        },
+        'delivered',
+      );
       fellBack.delete(item.key);
       if (!failing.delete(item.channel)) return;
       log.info({ channel: item.channel }, 'the channel takes messages again');
@@ -61,7 +69,18 @@ export function senderEvents(deps: SenderEventDeps): SenderEvents {
       // A repeated failure is logged when it begins and when it changes, not each time.
       if (failing.get(item.channel) !== `${facts.state}:${reason}`) {
         failing.set(item.channel, `${facts.state}:${reason}`);
-        log.warn({ channel: item.channel, reason, status: delivery.status, error: facts.lastError, attempt: item.attempts }, facts.state === 'parked' ? 'the channel refuses messages; they are kept' : 'delivery failed and will be tried again');
+        log.warn(
+          {
+            channel: item.channel,
+            reason,
+            status: delivery.status,
+            error: facts.lastError,
+            attempt: item.attempts,
+          },
+          facts.state === 'parked'
+            ? 'the channel refuses messages; they are kept'
+            : 'delivery failed and will be tried again',
+        );
       }
       const long = facts.failingSince !== null && deps.clock.now() - facts.failingSince >= failingMs;
       if (facts.state !== 'parked' && !long) return;
@@ -70,7 +89,10 @@ export function senderEvents(deps: SenderEventDeps): SenderEvents {
       deps.changed();
     },
     dead(letter) {
-      log.error({ channel: letter.channel, id: letter.notification.notification.id, why: letter.why }, 'a message was given up; it is in the dead letters');
+      log.error(
+        { channel: letter.channel, id: letter.notification.notification.id, why: letter.why },
+        'a message was given up; it is in the dead letters',
+      );
       fallBack(letter);
       selfWatch.begin({
         topic: `dead:${letter.channel}`,

@@ -6,6 +6,7 @@ import type { Accounts } from '../incidents/accounts.ts';
 import type { ChannelConfig } from '../model/config.ts';
 import { backoffMs } from '../model/duration.ts';
 import type { OutboxItem } from '../model/intent.ts';
+import type { Notification } from '../model/notification.ts';
 import { assertNever } from '../model/problem.ts';
 import type { Channel, Clock, Delivery, Timer } from '../model/seams.ts';
 import type { Store, Table } from '../model/store.ts';
@@ -54,6 +55,8 @@ interface Lane {
   config: ChannelConfig;
   channel: Channel | null;
   readonly queue: OutboxItem[];
+  /** Test messages: one try each, before all that waits. */
+  readonly tests: { readonly item: OutboxItem; readonly done: (delivery: Delivery) => void }[];
   busy: boolean;
   timer: Timer | null;
   notBefore: number;
@@ -114,6 +117,34 @@ export class Sender {
     for (const lane of this.#lanes.values()) this.#pump(lane);
   }
 
+  /**
+   * Sends a test message on the very road that alerts take, before what waits and whatever the channel's state; one try.
+   * Null when there is no such channel.
+   */
+  test(name: string, notification: Notification): Promise<Delivery> | null {
+    const lane = this.#lanes.get(name);
+    if (!lane?.channel) return null;
+    const item: OutboxItem = {
+      key: '',
+      channel: name,
+      notification,
+      cover: { opened: 0, repeats: 0 },
+      severity: 'info',
+      order: 0,
+      createdAt: this.#deps.clock.now(),
+      queuedAt: null,
+      attempts: 0,
+      nextAttemptAt: 0,
+      lastStatus: null,
+      lastError: null,
+      plain: false,
+    };
+    return new Promise((done) => {
+      lane.tests.push({ item, done });
+      this.#pump(lane);
+    });
+  }
+
   facts(channel: string): (ChannelFacts & { readonly queued: number }) | null {
     const lane = this.#lanes.get(channel);
     return lane ? { ...lane.facts, queued: lane.queue.length } : null;
@@ -132,7 +163,11 @@ export class Sender {
   }
 
   #isSettled(): boolean {
-    return [...this.#lanes.values()].every((lane) => lane.queue.length === 0 || (!lane.busy && (lane.facts.state === 'parked' || lane.facts.state === 'unusable')));
+    return [...this.#lanes.values()].every(
+      (lane) =>
+        lane.queue.length === 0 ||
+        (!lane.busy && (lane.facts.state === 'parked' || lane.facts.state === 'unusable')),
+    );
   }
 
   /** Stops: what is under way is broken off after `graceMs` and stays in the outbox, to go out with the same id. */
@@ -150,13 +185,35 @@ export class Sender {
     await Promise.all([...this.#lanes.values()].map((lane) => lane.channel?.close()));
   }
 
-  /** Puts a dead letter back into its queue. False when there is none of that key, or its channel is gone. */
-  retry(key: string): boolean {
+  /** Dead letters by the short name that people use: message id and channel. */
+  #keyOf(id: string): string {
+    const at = id.lastIndexOf('@');
+    return `${id.slice(at + 1)}\u0000${id.slice(0, at)}`;
+  }
+
+  /** Forgets a dead letter; its matches stay `dead` in the account. False when there is none. */
+  drop(id: string): boolean {
+    const key = this.#keyOf(id);
+    if (!this.#dead.get(key)) return false;
+    this.#dead.delete(key);
+    this.#deps.events.changed();
+    return true;
+  }
+
+  /** Puts a dead letter back into its queue, with the same id. False when there is none, or its channel is gone. */
+  retry(id: string): boolean {
+    const key = this.#keyOf(id);
     const letter = this.#dead.get(key);
     if (!letter || !this.#lanes.has(letter.channel)) return false;
     const { diedAt: _diedAt, why: _why, ...item } = letter;
     this.#dead.delete(key);
-    const fresh: OutboxItem = { ...item, attempts: item.attempts, nextAttemptAt: 0, plain: false, queuedAt: this.#deps.clock.now() };
+    const fresh: OutboxItem = {
+      ...item,
+      attempts: item.attempts,
+      nextAttemptAt: 0,
+      plain: false,
+      queuedAt: this.#deps.clock.now(),
+    };
     this.#outbox.put(key, fresh, null);
     this.#deps.accounts.revived(item.channel, item.cover);
     this.#deps.events.changed();
@@ -167,14 +224,41 @@ export class Sender {
   #lane(name: string, config: ChannelConfig): Lane {
     let lane = this.#lanes.get(name);
     if (!lane) {
-      const facts: ChannelFacts = { state: 'ok', delivered: 0, retried: 0, rejected: 0, lastStatus: null, lastError: null, failingSince: null };
-      lane = { name, config, channel: null, queue: [], busy: false, timer: null, notBefore: 0, abort: new AbortController(), facts };
+      const facts: ChannelFacts = {
+        state: 'ok',
+        delivered: 0,
+        retried: 0,
+        rejected: 0,
+        lastStatus: null,
+        lastError: null,
+        failingSince: null,
+      };
+      lane = {
+        name,
+        config,
+        channel: null,
+        queue: [],
+        tests: [],
+        busy: false,
+        timer: null,
+        notBefore: 0,
+        abort: new AbortController(),
+        facts,
+      };
       this.#lanes.set(name, lane);
     }
     return lane;
   }
 
   #pump(lane: Lane): void {
+    const test = lane.channel && !lane.busy ? lane.tests.shift() : undefined;
+    if (test && lane.channel) {
+      this.#occupy(
+        lane,
+        this.#try(lane, lane.channel, test.item).then((delivery) => this.#tested(lane, delivery, test.done)),
+      );
+      return;
+    }
     const item = lane.queue[0];
     if (this.#stopped || lane.busy || !item) return;
     const now = this.#deps.clock.now();
@@ -186,26 +270,46 @@ export class Sender {
       return;
     }
     if (lane.channel === null) return;
+    this.#occupy(lane, this.#attempt(lane, lane.channel, item));
+  }
+
+  /** A channel that took a test message takes the rest too: no need to wait for the next probe. */
+  #tested(lane: Lane, delivery: Delivery, done: (delivery: Delivery) => void): void {
+    if (delivery.outcome === 'delivered') lane.notBefore = 0;
+    done(delivery);
+  }
+
+  /** One thing at a time: the lane is busy until the work is done. */
+  #occupy(lane: Lane, work: Promise<void>): void {
     lane.busy = true;
     // `send` never rejects; what throws here is a fault of ours and must be seen.
-    void this.#attempt(lane, lane.channel, item).finally(() => {
+    void work.finally(() => {
       lane.busy = false;
       if (!this.#stopped) this.#pump(lane);
       this.#wakeIdle();
     });
   }
 
-  async #attempt(lane: Lane, channel: Channel, item: OutboxItem): Promise<void> {
+  async #try(lane: Lane, channel: Channel, item: OutboxItem): Promise<Delivery> {
     const { clock } = this.#deps;
     item.attempts++;
     lane.abort = new AbortController();
     const notification = {
       ...item.notification,
-      notification: { ...item.notification.notification, attempt: item.attempts, sent_at: new Date(clock.now()).toISOString() },
+      notification: {
+        ...item.notification.notification,
+        attempt: item.attempts,
+        sent_at: new Date(clock.now()).toISOString(),
+      },
     };
     const delivery = await channel.send(notification, { signal: lane.abort.signal, plain: item.plain });
-    if (this.#stopped && delivery.outcome !== 'delivered') return;
     lane.facts.lastStatus = delivery.status;
+    return delivery;
+  }
+
+  async #attempt(lane: Lane, channel: Channel, item: OutboxItem): Promise<void> {
+    const delivery = await this.#try(lane, channel, item);
+    if (this.#stopped && delivery.outcome !== 'delivered') return;
     item.lastStatus = delivery.status;
     switch (delivery.outcome) {
       case 'delivered':

@@ -33,7 +33,12 @@ export interface Status {
   readonly running: boolean;
   readonly uptime_s: number;
   readonly state_ok: boolean;
-  readonly config: { readonly loaded_at: string; readonly ok: boolean; readonly origin: string; readonly problems: readonly unknown[] };
+  readonly config: {
+    readonly loaded_at: string;
+    readonly ok: boolean;
+    readonly origin: string;
+    readonly problems: readonly unknown[];
+  };
   readonly sources: Readonly<Record<string, SourceStatus>>;
   readonly rules: Readonly<Record<string, RuleStats>>;
   readonly channels: Readonly<Record<string, ChannelStatus>>;
@@ -86,7 +91,16 @@ export function statusOf(daemon: Daemon): Status {
       loaded_at: new Date(daemon.loadedAt).toISOString(),
       ok: loaded.origin === 'files' && !loaded.problems.some((problem) => problem.level === 'error'),
       origin: loaded.origin,
-      problems: loaded.problems.map(({ code, level, origin, keyPath, message, hint }) => ({ code, level, file: origin.file, line: origin.line, column: origin.column, path: keyPath, message, hint })),
+      problems: loaded.problems.map(({ code, level, origin, keyPath, message, hint }) => ({
+        code,
+        level,
+        file: origin.file,
+        line: origin.line,
+        column: origin.column,
+        path: keyPath,
+        message,
+        hint,
+      })),
     },
     sources,
     rules,
@@ -100,8 +114,15 @@ export function statusOfState(store: Store, version: string): Status {
   for (const { key, value } of store.table<RuleStats>('rule_stats').scan('', 100_000)) rules[key] = value;
   const accounts = newAccounts(store.table<Ledger>('ledgers'));
   const queued = new Map<string, number>();
-  for (const { value } of store.table<OutboxItem>('outbox').scan('', 1_000_000)) queued.set(value.channel, (queued.get(value.channel) ?? 0) + 1);
-  const names = new Set([...store.table<Ledger>('ledgers').scan('', 10_000).map((one) => one.key), ...queued.keys()]);
+  for (const { value } of store.table<OutboxItem>('outbox').scan('', 1_000_000))
+    queued.set(value.channel, (queued.get(value.channel) ?? 0) + 1);
+  const names = new Set([
+    ...store
+      .table<Ledger>('ledgers')
+      .scan('', 10_000)
+      .map((one) => one.key),
+    ...queued.keys(),
+  ]);
   const channels: Record<string, ChannelStatus> = {};
   for (const name of names) {
     channels[name] = {

@@ -38,14 +38,15 @@ export function newAccounts(table: Table<Ledger>): Accounts {
     how(ledger);
     table.put(channel, ledger, null);
   };
-  const add = (place: 'pending' | 'counted' | 'silenced') => (channels: readonly string[], matches: number) => {
-    for (const channel of channels) {
-      change(channel, (ledger) => {
-        ledger.matched += matches;
-        ledger[place] += matches;
-      });
-    }
-  };
+  const add =
+    (place: 'pending' | 'counted' | 'silenced') => (channels: readonly string[], matches: number) => {
+      for (const channel of channels) {
+        change(channel, (ledger) => {
+          ledger.matched += matches;
+          ledger[place] += matches;
+        });
+      }
+    };
   return {
     pending: add('pending'),
     counted: add('counted'),

@@ -3,6 +3,8 @@
  * it knows in the tables of the store, and hands intents to `tell`. It does no I/O and never reads the clock: the same
  * records at the same times give the same incidents, ids and messages.
  */
+
+import { fingerprintOf } from '../match/fingerprint.ts';
 import { lookupField, testFields } from '../match/where.ts';
 import type { Config } from '../model/config.ts';
 import type { Intent, Ledger, Silence } from '../model/intent.ts';
@@ -10,16 +12,15 @@ import type { RecordMatch, RuleHit } from '../model/match.ts';
 import type { Fields, LogRecord } from '../model/record.ts';
 import type { Rule } from '../model/rule.ts';
 import type { Store, Table } from '../model/store.ts';
-import { fingerprintOf } from '../match/fingerprint.ts';
+import { type Accounts, newAccounts } from './accounts.ts';
 import type { FoldDoc, IncidentDoc, RuleStats, SpokenDoc, StoryDoc, WindowDoc } from './docs.ts';
 import { Folds } from './folds.ts';
 import { digest, fieldText, rulePrefix, stateKey } from './keys.ts';
-import { type Accounts, newAccounts } from './accounts.ts';
 import { isSilenced, lookupFor, louder, routeTo, severityOf } from './routing.ts';
 import { decide, dueOf } from './schedule.ts';
 import { addToStory, collected, storyKey } from './stories.ts';
-import { recordBody, tellIncident, type TellFacts, Templates } from './tell.ts';
 import { bumpTop, spokenRoom } from './tally.ts';
+import { recordBody, type TellFacts, Templates, tellIncident } from './tell.ts';
 import { addToWindow } from './windows.ts';
 
 /** Open incidents of one rule; what comes beyond shares one that says so. */
@@ -91,7 +92,10 @@ export class Engine {
     for (const { key, value } of this.#incidents.scan('', Number.MAX_SAFE_INTEGER)) {
       if (this.#rules.get(value.rule)?.countingHash !== value.countingHash) this.#step(key, value, now);
     }
-    this.#folds.dropUnless((rule) => this.#rules.has(rule), (fold) => this.#tellFold(fold, now));
+    this.#folds.dropUnless(
+      (rule) => this.#rules.has(rule),
+      (fold) => this.#tellFold(fold, now),
+    );
   }
 
   /** Reads the silences again after a person changed them. */
@@ -109,10 +113,12 @@ export class Engine {
         case 'collect':
         case 'preceded_by':
           // What is a match itself is no earlier record of its own story.
-          if (!match.hits.some((other) => other.rule === hit.rule && other.role === 'match')) this.#remember(hit, match.record, now);
+          if (!match.hits.some((other) => other.rule === hit.rule && other.role === 'match'))
+            this.#remember(hit, match.record, now);
           break;
         case 'resolve':
-          if (!match.hits.some((other) => other.rule === hit.rule && other.role === 'match')) this.#recover(hit, match.record, now);
+          if (!match.hits.some((other) => other.rule === hit.rule && other.role === 'match'))
+            this.#recover(hit, match.record, now);
           break;
         case 'match':
           this.#match(hit, match.record, now);
@@ -141,7 +147,8 @@ export class Engine {
   /** The end of the input in `--once`: everything that is still untold is told now, once. */
   finish(now: number): void {
     for (const { key, value } of this.#incidents.scan('', Number.MAX_SAFE_INTEGER)) {
-      if (value.fold === null && value.untold.opened + value.untold.repeats > 0) this.#say(key, value, value.lastToldAt === null ? 'first' : 'summary', now);
+      if (value.fold === null && value.untold.opened + value.untold.repeats > 0)
+        this.#say(key, value, value.lastToldAt === null ? 'first' : 'summary', now);
     }
     this.#folds.finish((fold) => this.#tellFold(fold, now));
   }
@@ -173,7 +180,8 @@ export class Engine {
     const spec = role === 'collect' ? rule.collect : rule.precededBy;
     const key = role === 'collect' || role === 'preceded_by' ? storyKey(rule, role, fields) : null;
     if (!spec || key === null) return;
-    if (!addToStory(this.#stories, key, spec, { record, fields, now })) this.#deps.count('story_forgotten', rule.id);
+    if (!addToStory(this.#stories, key, spec, { record, fields, now }))
+      this.#deps.count('story_forgotten', rule.id);
   }
 
   #match(hit: RuleHit, record: LogRecord, now: number): void {
@@ -186,7 +194,8 @@ export class Engine {
     const lookup = lookupFor(fields, { record, rule, labels: this.#labels(rule, record) });
     if (!testFields(rule.whereStory, lookup)) return;
     const values = (rule.by ?? []).map((name) => fieldText(fields, name));
-    const fingerprint = rule.by === null ? fingerprintOf(rule.id, [], record.message) : `v1:${digest([rule.id, ...values])}`;
+    const fingerprint =
+      rule.by === null ? fingerprintOf(rule.id, [], record.message) : `v1:${digest([rule.id, ...values])}`;
     const key = stateKey(rule, rule.by === null ? [fingerprint] : values);
     this.#take({ key, fingerprint, values, rule, record, fields, now });
   }
@@ -208,7 +217,13 @@ export class Engine {
     };
     // The match is the end of its story: the same id may be sent again, and begins a new one.
     if (key !== null) this.#stories.delete(key);
-    const scope: Record<string, unknown> = { ...fields, message: record.message, trace: record.trace ?? '', level: record.level ?? '', source: record.stream.source };
+    const scope: Record<string, unknown> = {
+      ...fields,
+      message: record.message,
+      trace: record.trace ?? '',
+      level: record.level ?? '',
+      source: record.stream.source,
+    };
     for (const { name, template } of rule.fields) {
       fields[name] = this.#templates.render(template, scope).trim();
       scope[name] = fields[name];
@@ -262,7 +277,12 @@ export class Engine {
     if (!rule.count) return 1;
     const { distinct } = rule.count;
     const doc = this.#windows.get(key) ?? { times: [], values: distinct === null ? null : [] };
-    const full = addToWindow(doc, rule.count, record.time ?? record.receivedAt, distinct === null ? '' : fieldText(fields, distinct));
+    const full = addToWindow(
+      doc,
+      rule.count,
+      record.time ?? record.receivedAt,
+      distinct === null ? '' : fieldText(fields, distinct),
+    );
     if (full === 'late') {
       this.#deps.count('late', rule.id);
       return 0;
@@ -285,7 +305,9 @@ export class Engine {
       fingerprint: found.fingerprint,
       by,
       labels: this.#labels(rule, record),
-      channels: routeTo(this.#settings.routes, rule, withSeverity, (channel) => this.#settings.accepts(channel, severity)),
+      channels: routeTo(this.#settings.routes, rule, withSeverity, (channel) =>
+        this.#settings.accepts(channel, severity),
+      ),
       state: 'firing',
       severity,
       fields,
@@ -329,7 +351,9 @@ export class Engine {
   #escalate(doc: IncidentDoc, rule: Rule, record: LogRecord, severity: IncidentDoc['severity']): void {
     doc.severity = severity;
     const lookup = lookupFor(doc.fields, { record, rule, severity, labels: this.#labels(rule, record) });
-    const channels = routeTo(this.#settings.routes, rule, lookup, (channel) => this.#settings.accepts(channel, severity));
+    const channels = routeTo(this.#settings.routes, rule, lookup, (channel) =>
+      this.#settings.accepts(channel, severity),
+    );
     const added = channels.filter((channel) => !doc.channels.includes(channel));
     if (added.length === 0) return;
     // What is still untold is told to the new ones too: their account begins with it.
@@ -337,12 +361,16 @@ export class Engine {
     doc.channels = [...doc.channels, ...added];
   }
 
-  #account(doc: IncidentDoc, match: { readonly opened: boolean; readonly size: number; readonly silenced: boolean }): void {
+  #account(
+    doc: IncidentDoc,
+    match: { readonly opened: boolean; readonly size: number; readonly silenced: boolean },
+  ): void {
     if (match.silenced) {
       this.accounts.silenced(doc.channels, match.size);
       return;
     }
-    const first = match.opened || (doc.lastToldAt === null && doc.untold.opened === 0 && doc.fold === null) ? 1 : 0;
+    const first =
+      match.opened || (doc.lastToldAt === null && doc.untold.opened === 0 && doc.fold === null) ? 1 : 0;
     const rule = this.#rules.get(doc.rule);
     if (first === 0 && doc.lastToldAt !== null && rule?.remindMs.length === 0) {
       this.accounts.counted(doc.channels, match.size);
@@ -403,7 +431,8 @@ export class Engine {
     this.#deps.tell(tellIncident(doc, kind, this.#facts(rule, doc.labels, now)), now);
     doc.toldCount = doc.count;
     doc.untold = { opened: 0, repeats: 0 };
-    if (kind === 'summary') doc.remindIndex = Math.min(doc.remindIndex + 1, Math.max(0, rule.remindMs.length - 1));
+    if (kind === 'summary')
+      doc.remindIndex = Math.min(doc.remindIndex + 1, Math.max(0, rule.remindMs.length - 1));
     doc.lastToldAt = now;
     if (kind !== 'resolved') this.#incidents.put(key, doc, dueOf(doc, rule));
   }
@@ -427,9 +456,16 @@ export class Engine {
     const { rule } = hit;
     const named = (rule.by ?? []).filter((name) => fieldText(hit.fields, name) !== '');
     const whole = rule.by !== null && named.length === rule.by.length;
-    const key = stateKey(rule, (rule.by ?? []).map((name) => fieldText(hit.fields, name)));
+    const key = stateKey(
+      rule,
+      (rule.by ?? []).map((name) => fieldText(hit.fields, name)),
+    );
     const own = this.#incidents.get(key);
-    const open = whole ? (own ? [{ key, value: own }] : []) : this.#incidents.scan(rulePrefix(rule), incidentsPerRuleMax);
+    const open = whole
+      ? own
+        ? [{ key, value: own }]
+        : []
+      : this.#incidents.scan(rulePrefix(rule), incidentsPerRuleMax);
     for (const one of open) {
       const same = named.every((name) => fieldText(one.value.by, name) === fieldText(hit.fields, name));
       if (!same) continue;
@@ -462,7 +498,8 @@ export class Engine {
   #endAll(rule: Rule, why: string, now: number): void {
     // Folds first: they can still name what ends with them.
     this.#folds.drop(rule.id, (fold) => this.#tellFold(fold, now, rule));
-    for (const { key, value } of this.#incidents.scan(rulePrefix(rule), incidentsPerRuleMax)) this.#end(key, value, rule, why, now);
+    for (const { key, value } of this.#incidents.scan(rulePrefix(rule), incidentsPerRuleMax))
+      this.#end(key, value, rule, why, now);
     for (const table of [this.#windows, this.#stories]) {
       for (const { key } of table.scan(rulePrefix(rule), Number.MAX_SAFE_INTEGER)) table.delete(key);
     }

@@ -115,7 +115,10 @@ export class Folds {
   }
 
   /** The message of a fold, and the incidents it names. */
-  message(fold: FoldDoc, facts: TellFacts): { intent: Intent; docs: readonly { key: string; doc: IncidentDoc }[] } {
+  message(
+    fold: FoldDoc,
+    facts: TellFacts,
+  ): { intent: Intent; docs: readonly { key: string; doc: IncidentDoc }[] } {
     const docs: { key: string; doc: IncidentDoc }[] = [];
     for (const key of fold.keys) {
       const doc = this.#incidents.get(key);

@@ -7,7 +7,12 @@ import { type Route, type Rule, type Severity, severities } from '../model/rule.
 /** What tests on a match may look at besides its fields. */
 export function lookupFor(
   fields: Fields,
-  facts: { readonly record: LogRecord | null; readonly rule: Rule; readonly severity?: Severity; readonly labels: Readonly<Record<string, string>> },
+  facts: {
+    readonly record: LogRecord | null;
+    readonly rule: Rule;
+    readonly severity?: Severity;
+    readonly labels: Readonly<Record<string, string>>;
+  },
 ): (path: string) => FieldValue | undefined {
   return (path) => {
     const own = lookupField(fields, path);
@@ -65,11 +70,18 @@ export function routeTo(
 }
 
 /** Whether a silence that is in force holds for this match. */
-export function isSilenced(silences: readonly Silence[], now: number, rule: Rule, lookup: (path: string) => FieldValue | undefined): boolean {
+export function isSilenced(
+  silences: readonly Silence[],
+  now: number,
+  rule: Rule,
+  lookup: (path: string) => FieldValue | undefined,
+): boolean {
   for (const silence of silences) {
     if (now < silence.startsAt || now >= silence.endsAt) continue;
     if (silence.rule !== null && silence.rule !== rule.id) continue;
-    const holds = Object.entries(silence.where).every(([field, pattern]) => testFields([{ field, operators: [{ op: 'glob', patterns: [pattern] }] }], lookup));
+    const holds = Object.entries(silence.where).every(([field, pattern]) =>
+      testFields([{ field, operators: [{ op: 'glob', patterns: [pattern] }] }], lookup),
+    );
     if (holds) return true;
   }
   return false;

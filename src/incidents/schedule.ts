@@ -33,7 +33,8 @@ export function decide(doc: IncidentDoc, rule: Rule, now: number): Step {
       return 'over';
     case 'firing':
       if (hasUntold(doc) && now >= speakAt(doc, rule)) return doc.lastToldAt === null ? 'first' : 'summary';
-      if (rule.resolve?.quietMs != null) return now >= doc.lastMatchAt + rule.resolve.quietMs ? 'resolved' : 'wait';
+      if (rule.resolve?.quietMs != null)
+        return now >= doc.lastMatchAt + rule.resolve.quietMs ? 'resolved' : 'wait';
       return now >= doc.lastMatchAt + quietAfter(rule) ? 'quiet' : 'wait';
     case 'quiet':
       if (hasUntold(doc)) return now >= speakAt(doc, rule) ? 'summary' : 'wait';

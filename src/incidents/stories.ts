@@ -26,7 +26,8 @@ export function addToStory(
   const facts = { ...told.fields, message: told.record.message, time: new Date(at).toISOString() };
   const known = table.get(key);
   if (!known && table.count() >= storiesMax) return false;
-  const doc: StoryDoc = known && at - known.lastAt <= spec.withinMs ? known : { count: 0, first: facts, last: facts, lastAt: at };
+  const doc: StoryDoc =
+    known && at - known.lastAt <= spec.withinMs ? known : { count: 0, first: facts, last: facts, lastAt: at };
   doc.count++;
   doc.last = facts;
   doc.lastAt = Math.max(doc.lastAt, at);

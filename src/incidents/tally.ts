@@ -11,7 +11,11 @@ const topTextMax = 120;
 const unique = new Set(['time', 'collected']);
 
 /** Counts the text fields of a match, except those that the incident is keyed by. */
-export function bumpTop(top: Record<string, Record<string, number>>, fields: Fields, by: readonly string[]): void {
+export function bumpTop(
+  top: Record<string, Record<string, number>>,
+  fields: Fields,
+  by: readonly string[],
+): void {
   for (const name in fields) {
     const value = fields[name];
     if (typeof value !== 'string' || value === '' || value.length > topTextMax) continue;
@@ -25,7 +29,12 @@ export function bumpTop(top: Record<string, Record<string, number>>, fields: Fie
     const known = Object.hasOwn(values, value) ? (values[value] ?? 0) : 0;
     if (known === 0 && Object.keys(values).length >= topValuesMax) continue;
     // Log text may be any key, `__proto__` too.
-    Object.defineProperty(values, value, { value: known + 1, enumerable: true, configurable: true, writable: true });
+    Object.defineProperty(values, value, {
+      value: known + 1,
+      enumerable: true,
+      configurable: true,
+      writable: true,
+    });
   }
 }
 

@@ -4,7 +4,13 @@
  */
 import { parseTemplate, type Template } from '../match/template.ts';
 import type { Intent } from '../model/intent.ts';
-import type { IncidentBody, IncidentRow, Notification, NotificationKind, RecordBody } from '../model/notification.ts';
+import type {
+  IncidentBody,
+  IncidentRow,
+  Notification,
+  NotificationKind,
+  RecordBody,
+} from '../model/notification.ts';
 import type { FieldValue, LogRecord } from '../model/record.ts';
 import type { Rule, Severity } from '../model/rule.ts';
 import type { FoldDoc, IncidentDoc } from './docs.ts';
@@ -90,7 +96,8 @@ function scopeOf(doc: IncidentDoc, facts: TellFacts): Record<string, unknown> {
 
 function titleOf(doc: IncidentDoc, facts: TellFacts, scope: Record<string, unknown>): string {
   const firstLine = doc.record.message.split('\n', 1)[0] ?? '';
-  const text = facts.rule.title === null ? `${doc.rule}: ${firstLine}` : facts.templates.render(facts.rule.title, scope);
+  const text =
+    facts.rule.title === null ? `${doc.rule}: ${firstLine}` : facts.templates.render(facts.rule.title, scope);
   const line = text.replace(/\s+/g, ' ').trim();
   return line.length > titleMax ? `${line.slice(0, titleMax - 1).toWellFormed()}…` : line;
 }
@@ -158,7 +165,15 @@ export function tellIncident(doc: IncidentDoc, kind: NotificationKind, facts: Te
   const body = incidentBody(doc, facts);
   return {
     channels: doc.channels,
-    notification: envelope(digest([doc.id, String(doc.sequence)]), kind, doc.sequence, facts.now, body, doc.record, []),
+    notification: envelope(
+      digest([doc.id, String(doc.sequence)]),
+      kind,
+      doc.sequence,
+      facts.now,
+      body,
+      doc.record,
+      [],
+    ),
     row: rowOf(body),
     cover: { ...doc.untold },
     rule: doc.rule,
@@ -188,7 +203,15 @@ export function tellFold(fold: FoldDoc, rows: readonly IncidentRow[], facts: Tel
   });
   return {
     channels: fold.channels,
-    notification: envelope(digest(['fold', fold.id, String(fold.sequence)]), 'digest', fold.sequence, facts.now, body, null, rows),
+    notification: envelope(
+      digest(['fold', fold.id, String(fold.sequence)]),
+      'digest',
+      fold.sequence,
+      facts.now,
+      body,
+      null,
+      rows,
+    ),
     row: rowOf(body),
     cover: { ...fold.untold },
     rule: fold.rule,
@@ -204,7 +227,10 @@ export function digestBody(facts: {
   readonly title: string;
   readonly rows: readonly IncidentRow[];
   readonly count: number;
-  readonly sample: Pick<IncidentBody, 'labels' | 'first_seen_at' | 'last_seen_at' | 'description' | 'runbook' | 'owner'>;
+  readonly sample: Pick<
+    IncidentBody,
+    'labels' | 'first_seen_at' | 'last_seen_at' | 'description' | 'runbook' | 'owner'
+  >;
 }): IncidentBody {
   const { sample } = facts;
   return {
@@ -239,7 +265,13 @@ export function envelope(
   record: RecordBody | null,
   incidents: readonly IncidentRow[],
 ): Notification {
-  return { version: '1', notification: { id, kind, sequence, sent_at: iso(now), attempt: 0 }, incident, record, incidents };
+  return {
+    version: '1',
+    notification: { id, kind, sequence, sent_at: iso(now), attempt: 0 },
+    incident,
+    record,
+    incidents,
+  };
 }
 
 /** A word of the daemon itself, or a test: same shape, no record. */

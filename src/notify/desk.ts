@@ -81,8 +81,14 @@ export class Desk {
 
   #digest(name: string, gate: GateDoc, now: number): void {
     const taken = takeWaiting(gate, now);
-    const lone = taken.rows.length === 1 && taken.unnamed.opened + taken.unnamed.repeats === 0 ? taken.rows[0] : undefined;
-    const notification = lone && lone.intent.incidents.length === 0 ? lone.intent : digestOf(name, gate.sequence, taken.rows, taken.cover, taken.severity, now);
+    const lone =
+      taken.rows.length === 1 && taken.unnamed.opened + taken.unnamed.repeats === 0
+        ? taken.rows[0]
+        : undefined;
+    const notification =
+      lone && lone.intent.incidents.length === 0
+        ? lone.intent
+        : digestOf(name, gate.sequence, taken.rows, taken.cover, taken.severity, now);
     this.#put(name, notification, taken.cover, taken.severity, now);
     this.#file(name, gate, now);
   }
@@ -114,12 +120,24 @@ export class Desk {
   }
 }
 
-function digestOf(channel: string, sequence: number, waiting: readonly WaitingRow[], cover: Cover, severity: Severity, now: number): Notification {
+function digestOf(
+  channel: string,
+  sequence: number,
+  waiting: readonly WaitingRow[],
+  cover: Cover,
+  severity: Severity,
+  now: number,
+): Notification {
   const rows: readonly IncidentRow[] = waiting.map((one) => one.row);
   const first = waiting[0];
   const told = cover.opened + cover.repeats;
   const rules = [...new Set(rows.map((row) => row.rule))];
-  const id = createHash('sha256').update(`digest\u0000${channel}\u0000${first?.row.id ?? ''}\u0000${first?.row.count ?? 0}\u0000${sequence}`).digest('hex').slice(0, 16);
+  const id = createHash('sha256')
+    .update(
+      `digest\u0000${channel}\u0000${first?.row.id ?? ''}\u0000${first?.row.count ?? 0}\u0000${sequence}`,
+    )
+    .digest('hex')
+    .slice(0, 16);
   const at = new Date(now).toISOString();
   const incident: IncidentBody = {
     id,
@@ -133,8 +151,14 @@ function digestOf(channel: string, sequence: number, waiting: readonly WaitingRo
     fields: {},
     count: told,
     new_count: told,
-    first_seen_at: waiting.reduce((least, one) => (one.firstSeenAt < least ? one.firstSeenAt : least), first?.firstSeenAt ?? at),
-    last_seen_at: waiting.reduce((most, one) => (one.lastSeenAt > most ? one.lastSeenAt : most), first?.lastSeenAt ?? at),
+    first_seen_at: waiting.reduce(
+      (least, one) => (one.firstSeenAt < least ? one.firstSeenAt : least),
+      first?.firstSeenAt ?? at,
+    ),
+    last_seen_at: waiting.reduce(
+      (most, one) => (one.lastSeenAt > most ? one.lastSeenAt : most),
+      first?.lastSeenAt ?? at,
+    ),
     resolved_at: null,
     top: {},
     description: null,
@@ -142,5 +166,11 @@ function digestOf(channel: string, sequence: number, waiting: readonly WaitingRo
     owner: null,
     links: [],
   };
-  return { version: '1', notification: { id, kind: 'digest', sequence, sent_at: at, attempt: 0 }, incident, record: null, incidents: rows };
+  return {
+    version: '1',
+    notification: { id, kind: 'digest', sequence, sent_at: at, attempt: 0 },
+    incident,
+    record: null,
+    incidents: rows,
+  };
 }

@@ -47,7 +47,13 @@ function allowance(window: BudgetWindow, kind: GateClass): number {
 }
 
 /** The earliest time at which one more message of this class and rule may leave; `now` or before means at once. */
-export function roomAt(doc: GateDoc, budget: readonly BudgetWindow[], kind: GateClass, rule: string, now: number): number {
+export function roomAt(
+  doc: GateDoc,
+  budget: readonly BudgetWindow[],
+  kind: GateClass,
+  rule: string,
+  now: number,
+): number {
   let at = now;
   for (const window of budget) {
     const inside = doc.sent.filter((one) => one.at > now - window.perMs);
@@ -63,11 +69,20 @@ export function roomAt(doc: GateDoc, budget: readonly BudgetWindow[], kind: Gate
 }
 
 /** Whether this intent may leave now as a message of its own; if so it is booked, else it waits for the digest. */
-export function admit(doc: GateDoc, budget: readonly BudgetWindow[] | null, intent: Intent, now: number): 'leaves' | 'waits' {
+export function admit(
+  doc: GateDoc,
+  budget: readonly BudgetWindow[] | null,
+  intent: Intent,
+  now: number,
+): 'leaves' | 'waits' {
   if (budget === null) return 'leaves';
   forget(doc, budget, now);
   const kind: GateClass =
-    intent.severity === 'critical' ? 'critical' : intent.notification.notification.kind === 'digest' ? 'digest' : 'single';
+    intent.severity === 'critical'
+      ? 'critical'
+      : intent.notification.notification.kind === 'digest'
+        ? 'digest'
+        : 'single';
   const waitsAlready = kind === 'single' && doc.waiting.some((one) => one.row.id === intent.row.id);
   if (!waitsAlready && roomAt(doc, budget, kind, intent.rule, now) <= now) {
     doc.sent.push({ at: now, rule: intent.rule });
@@ -106,7 +121,14 @@ function wait(doc: GateDoc, intent: Intent): void {
       known.intent = intent.notification;
     } else if (doc.waiting.length < waitingRowsMax) {
       const { first_seen_at, last_seen_at } = incident;
-      doc.waiting.push({ row, ...own, severity: row.severity, firstSeenAt: first_seen_at, lastSeenAt: last_seen_at, intent: intent.notification });
+      doc.waiting.push({
+        row,
+        ...own,
+        severity: row.severity,
+        firstSeenAt: first_seen_at,
+        lastSeenAt: last_seen_at,
+        intent: intent.notification,
+      });
     } else {
       doc.overflow.opened += own.opened;
       doc.overflow.repeats += own.repeats;
@@ -121,7 +143,10 @@ export function digestDue(doc: GateDoc, budget: readonly BudgetWindow[] | null, 
 }
 
 /** What leaves when the rows leave: a lone one as itself, several as a digest. The rows are gone from the document afterwards. */
-export function takeWaiting(doc: GateDoc, now: number): { rows: readonly WaitingRow[]; cover: Cover; unnamed: Cover; severity: Severity } {
+export function takeWaiting(
+  doc: GateDoc,
+  now: number,
+): { rows: readonly WaitingRow[]; cover: Cover; unnamed: Cover; severity: Severity } {
   const rows = doc.waiting;
   const unnamed = { ...doc.overflow };
   const cover = { ...doc.overflow };

@@ -1,0 +1,131 @@
+/** `tocsin check`: everything wrong with the configuration and the rules, at once; `tocsin test`: the rules' own tests. */
+
+import { writeFileSync } from 'node:fs';
+import { loadConfig } from '../config/config.ts';
+import { testDeps } from '../daemon/daemon.ts';
+import { testProblems } from '../daemon/keeper.ts';
+import { type RuleTestResult, runRuleTests } from '../daemon/rule-tests.ts';
+import { createPaint } from '../system/paint.ts';
+import { type CliIo, complain, exitCodes, print, wantsColour } from './io.ts';
+import {
+  type ConfigFlags,
+  configPathOf,
+  countLine,
+  loadOptions,
+  printProblems,
+  problemsJson,
+} from './loading.ts';
+import { sendTest } from './send-test.ts';
+
+export interface CheckFlags extends ConfigFlags {
+  readonly json?: boolean;
+  readonly sendTest?: boolean;
+}
+
+export async function check(io: CliIo, flags: CheckFlags): Promise<number> {
+  const configPath = configPathOf(io, flags, false);
+  if (configPath === null && (flags.pack?.length ?? 0) === 0 && (flags.rules?.length ?? 0) === 0) {
+    complain(io, 'nothing to check: there is no tocsin.yaml here; name one with --config FILE');
+    return exitCodes.wrong;
+  }
+  const options = loadOptions(io, flags, configPath, {
+    files: [],
+    stdin: false,
+    print: configPath === null && (flags.to?.length ?? 0) === 0,
+  });
+  const parsed = loadConfig(options);
+  const problems = parsed.ok
+    ? [...parsed.problems, ...testProblems(parsed.value, testDeps(io))]
+    : parsed.problems;
+  const wrong = problems.some((problem) => problem.level === 'error');
+  if (flags.json) {
+    print(io, JSON.stringify({ ok: !wrong, problems: problemsJson(problems) }, null, 2));
+  } else {
+    if (problems.length > 0) printProblems(io, problems, options);
+    if (!wrong && parsed.ok) {
+      const tests = parsed.value.rules.reduce((sum, rule) => sum + rule.tests.length, 0);
+      print(
+        io,
+        `ok: ${parsed.value.rules.length} rules with ${tests} tests, ${parsed.value.sources.length} sources, ${parsed.value.channels.length} channels`,
+      );
+    }
+  }
+  if (wrong || !parsed.ok) return exitCodes.wrong;
+  return flags.sendTest
+    ? sendTest(
+        io,
+        parsed.value.channels.map((channel) => channel.name),
+        flags,
+      )
+    : exitCodes.done;
+}
+
+export interface TestFlags extends ConfigFlags {
+  readonly json?: boolean;
+  readonly junit?: string;
+}
+
+/** Runs the tests of the rules in the files named, else of the whole configuration. */
+export async function test(io: CliIo, files: readonly string[], flags: TestFlags): Promise<number> {
+  const configPath = configPathOf(io, { ...flags, ...(files.length > 0 ? { rules: files } : {}) }, false);
+  if (configPath === null && files.length === 0 && (flags.pack?.length ?? 0) === 0) {
+    complain(
+      io,
+      'nothing to test: name rule files, a pack (--pack celery), or a configuration (--config FILE)',
+    );
+    return exitCodes.wrong;
+  }
+  const options = loadOptions(io, { ...flags, rules: files }, configPath, {
+    files: [],
+    stdin: false,
+    print: configPath === null,
+  });
+  const parsed = loadConfig(options);
+  if (!parsed.ok) {
+    printProblems(io, parsed.problems, options);
+    return exitCodes.wrong;
+  }
+  const results = runRuleTests(parsed.value.rules, testDeps(io));
+  const failed = results.filter((result) => result.failures.length > 0);
+  if (flags.junit !== undefined) writeFileSync(flags.junit, junit(results));
+  if (flags.json)
+    print(
+      io,
+      JSON.stringify({ passed: results.length - failed.length, failed: failed.length, results }, null, 2),
+    );
+  else
+    printResults(
+      io,
+      results,
+      parsed.value.rules.filter((rule) => rule.tests.length === 0).map((rule) => rule.id),
+    );
+  return failed.length > 0 ? exitCodes.no : exitCodes.done;
+}
+
+function printResults(io: CliIo, results: readonly RuleTestResult[], untested: readonly string[]): void {
+  const colour = createPaint({ colours: wantsColour(io, io.stdout) });
+  for (const result of results) {
+    if (result.failures.length === 0) continue;
+    const { file, line } = result.origin;
+    print(io, `${colour.red('FAILED')} ${result.rule}: ${result.test} (${file}:${line})`);
+    for (const failure of result.failures) print(io, `    ${failure}`);
+  }
+  if (untested.length > 0) print(io, `without tests: ${untested.join(', ')}`);
+  const failed = results.filter((result) => result.failures.length > 0).length;
+  print(io, `${results.length - failed} passed, ${failed} failed`);
+}
+
+function junit(results: readonly RuleTestResult[]): string {
+  const escape = (text: string): string =>
+    text
+      .replace(/[<>&"']/g, (one) => `&#${one.charCodeAt(0)};`)
+      .replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f]/g, '\ufffd');
+  const cases = results.map((result) => {
+    const failures = result.failures.map((text) => `<failure message="${escape(text)}"/>`).join('');
+    return `  <testcase classname="${escape(result.rule)}" name="${escape(result.test)}">${failures}</testcase>`;
+  });
+  const failed = results.filter((result) => result.failures.length > 0).length;
+  return `<?xml version="1.0" encoding="UTF-8"?>\n<testsuite name="tocsin" tests="${results.length}" failures="${failed}">\n${cases.join('\n')}\n</testsuite>\n`;
+}
+
+export { countLine };

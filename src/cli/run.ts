@@ -1,0 +1,152 @@
+/** `tocsin run`: the daemon, in the foreground, until a signal ends it; or `--once`, until the input ends. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { MessageChannel } from 'node:worker_threads';
+import { ConfigRefused, Daemon } from '../daemon/daemon.ts';
+import { TocsinError } from '../model/problem.ts';
+import { createLogger, type LogLevel, logLevels } from '../system/log.ts';
+import { type CliIo, complain, exitCodes, wantsColour } from './io.ts';
+import { type ConfigFlags, configPathOf, loadOptions, printProblems } from './loading.ts';
+
+/** SIGTERM must have ended the process by then, whatever hangs. */
+const stopMs = 7_500;
+
+export interface RunFlags extends ConfigFlags {
+  readonly once?: boolean;
+  readonly strict?: boolean;
+  readonly logLevel?: string;
+}
+
+export async function run(io: CliIo, files: readonly string[], flags: RunFlags): Promise<number> {
+  const configPath = configPathOf(io, flags, files.length > 0);
+  const bare = configPath === null;
+  const stdin = files.includes('-') || (bare && files.length === 0 && !io.stdinIsTty);
+  const named = files.filter((file) => file !== '-');
+  if (bare && named.length === 0 && !stdin) {
+    complain(
+      io,
+      'nothing to read: name log files, pipe a log in, or write a tocsin.yaml (tocsin run --help)',
+    );
+    return exitCodes.wrong;
+  }
+  const load = loadOptions(io, withDefaultPack(flags, bare), configPath, {
+    files: named,
+    stdin,
+    print: (flags.to?.length ?? 0) === 0 && bare,
+  });
+  const stateDir =
+    bare || (flags.once === true && named.length > 0) ? mkdtempSync(join(tmpdir(), 'tocsin-run-')) : null;
+  const log = createLogger({
+    level: logLevelOf(flags.logLevel),
+    clock: io.clock,
+    write: (text) => io.stderr.write(text),
+    format: io.stderr.isTTY === true ? 'text' : 'json',
+    colours: wantsColour(io, io.stderr),
+  });
+  try {
+    const daemon = await Daemon.start({
+      load,
+      stateDir,
+      temporaryState: stateDir !== null,
+      once: flags.once === true,
+      strict: flags.strict === true,
+      version: io.version,
+      clock: io.clock,
+      random: io.random,
+      log,
+      write: (text) => io.stdout.write(text),
+      colours: wantsColour(io, io.stdout),
+      stdin: io.stdin,
+    });
+    sayWhatRuns(io, daemon, configPath);
+    return await untilEnd(io, daemon, flags.once === true);
+  } catch (error) {
+    if (!(error instanceof ConfigRefused)) throw error;
+    printProblems(io, error.problems, load);
+    return exitCodes.wrong;
+  } finally {
+    if (stateDir !== null) rmSync(stateDir, { recursive: true, force: true });
+  }
+}
+
+function logLevelOf(name: string | undefined): LogLevel {
+  const known = logLevels.find((level) => level === (name ?? 'info'));
+  if (!known)
+    throw new TocsinError(
+      'E_USAGE',
+      `no log level ${JSON.stringify(name)}; write one of ${logLevels.join(', ')}`,
+    );
+  return known;
+}
+
+/** Without a configuration and without a pack the Celery pack is meant: it is what most come for. */
+function withDefaultPack(flags: RunFlags, bare: boolean): RunFlags {
+  return bare && (flags.pack?.length ?? 0) === 0 && (flags.rules?.length ?? 0) === 0
+    ? { ...flags, pack: ['celery'] }
+    : flags;
+}
+
+function sayWhatRuns(io: CliIo, daemon: Daemon, configPath: string | null): void {
+  const { config } = daemon;
+  complain(
+    io,
+    `tocsin ${io.version}${configPath === null ? ', without a configuration' : `, ${configPath}`}`,
+  );
+  for (const source of config.sources) {
+    const what = source.kind === 'file' ? source.paths.join(', ') : 'standard input';
+    complain(io, `  reads  ${source.name}: ${what}`);
+  }
+  complain(io, `  rules  ${config.rules.length}: ${shorten(config.rules.map((rule) => rule.id))}`);
+  complain(
+    io,
+    `  tells  ${config.channels.map((channel) => `${channel.name} (${channel.type})${channel.unusable === null ? '' : ` - set aside: ${channel.unusable}`}`).join(', ')}`,
+  );
+  if (config.admin) complain(io, `  admin  http://${config.admin.listen}`);
+}
+
+function shorten(names: readonly string[]): string {
+  return names.length <= 6
+    ? names.join(', ')
+    : `${names.slice(0, 5).join(', ')} and ${names.length - 5} more`;
+}
+
+/** Runs until a signal, or in `--once` until the input was read and told. A second signal ends it at once. */
+async function untilEnd(io: CliIo, daemon: Daemon, once: boolean): Promise<number> {
+  let stopped: () => void = () => {};
+  const stop = new Promise<void>((resolve) => {
+    stopped = resolve;
+  });
+  let signals = 0;
+  const onStop = (): void => {
+    signals++;
+    if (signals > 1) io.exitNow(exitCodes.no);
+    stopped();
+  };
+  const off = [
+    io.onSignal('SIGTERM', onStop),
+    io.onSignal('SIGINT', onStop),
+    io.onSignal('SIGHUP', () => void daemon.reload()),
+  ];
+  // Nothing else keeps the process alive while all is quiet: timers do not.
+  const alive = holdProcess();
+  try {
+    const code = once
+      ? await Promise.race([daemon.finishOnce(), stop.then(() => exitCodes.no)])
+      : await stop.then(() => exitCodes.done);
+    const deadline = io.clock.setTimer(stopMs, () => io.exitNow(code));
+    await daemon.stop();
+    deadline.cancel();
+    return code;
+  } finally {
+    alive();
+    for (const cancel of off) cancel();
+  }
+}
+
+/** A handle that holds the process until it is let go. */
+function holdProcess(): () => void {
+  const { port1 } = new MessageChannel();
+  port1.on('message', () => {});
+  return () => port1.close();
+}

@@ -1,0 +1,38 @@
+#!/usr/bin/env node
+/** The process: its arguments, environment, streams and signals go to the command line; its exit code comes back. Nothing else. */
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { cli } from './cli/cli.ts';
+import { realClock, realRandom } from './system/clock.ts';
+import { armFault } from './system/fault.ts';
+
+const root = new URL('..', import.meta.url);
+const { version } = JSON.parse(readFileSync(new URL('package.json', root), 'utf8')) as { version: string };
+
+armFault(process.env['TOCSIN_FAULT_POINT']);
+// A closed pipe (`| head`) ends what we print, not what we do.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
+
+const code = await cli(process.argv, {
+  version,
+  packsDir: fileURLToPath(new URL('rules', root)),
+  env: process.env,
+  cwd: process.cwd(),
+  stdin: process.stdin,
+  stdinIsTty: process.stdin.isTTY === true,
+  stdout: process.stdout,
+  stderr: process.stderr,
+  clock: realClock,
+  random: realRandom,
+  onSignal: (signal, listener) => {
+    process.on(signal, listener);
+    return () => process.off(signal, listener);
+  },
+  exitNow: (status) => process.exit(status),
+});
+// What was printed to a pipe is written before the process ends; a pipe that nobody reads does not hold it.
+const drained = Promise.all(
+  [process.stdout, process.stderr].map((stream) => new Promise((resolve) => stream.write('', resolve))),
+);
+await Promise.race([drained, new Promise((resolve) => realClock.setTimer(1_000, () => resolve(undefined)))]);
+process.exit(code);
