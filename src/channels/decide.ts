@@ -1,9 +1,9 @@
-// biome-ignore-all lint/suspicious/noThenProperty: `then` of a Delivery is a word, never a function; awaiting it does nothing.
 /**
  * Decides what an attempt came to: (a service's manners, what came back) -> Delivery. A table per service names the
  * answers whose status alone would mislead; the rest goes by status. It shows what came back as it came, cleaned, cut
  * and without secrets, and never the URL. Pure: no I/O, no clock.
  */
+// biome-ignore-all lint/suspicious/noThenProperty: `then` of a Delivery is a word, never a function; awaiting it does nothing.
 import type { Delivery, FailureReason } from '../model/seams.ts';
 import type { HttpAnswer, HttpFault, HttpResult } from './http.ts';
 import { retryAfterMs } from './retry-after.ts';

@@ -1,9 +1,9 @@
-// biome-ignore-all lint/suspicious/noThenProperty: `then` of a Verdict is a word, never a function.
 /**
  * The channel `mattermost`: one message to an incoming webhook. Log text stands in code fences longer than any run of
  * backticks in it; everything else that a log can choose is neutralised. The server's error ids decide what a refusal
  * means, since its statuses mislead: 501 is for ever, a 400 may be its database.
  */
+// biome-ignore-all lint/suspicious/noThenProperty: `then` of a Verdict is a word, never a function.
 import type { Notification } from '../model/notification.ts';
 import type { ChannelKind } from '../model/seams.ts';
 import { type Card, cardOf, oneLine } from './card.ts';

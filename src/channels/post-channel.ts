@@ -1,8 +1,8 @@
-// biome-ignore-all lint/suspicious/noThenProperty: `then` of a Delivery is a word, never a function; awaiting it does nothing.
 /**
  * What all channels over HTTP share: render, post once, decide. A channel file gives the rendering and the manners of
  * its service; this gives the promises: never rejects, obeys the deadline and the signal, shows no secret.
  */
+// biome-ignore-all lint/suspicious/noThenProperty: `then` of a Delivery is a word, never a function; awaiting it does nothing.
 import { type ChannelConfig, Secret } from '../model/config.ts';
 import type { Notification } from '../model/notification.ts';
 import type { Channel, ChannelDeps, Delivery } from '../model/seams.ts';

@@ -66,7 +66,7 @@ export function borderBefore(text: string, index: number): number {
   const from = Math.max(0, index - borderWindow);
   const found = graphemes.segment(text.slice(from, index + borderWindow)).containing(index - from);
   const border = from + (found?.index ?? index - from);
-  if (border > from) return border;
+  if (border > from || from === 0) return border;
   // One endless "character": at least no surrogate pair is torn.
   return isLowSurrogate(text, index) ? index - 1 : index;
 }

@@ -31,12 +31,16 @@ export function cutTrace(text: string, limit: number): string {
 
 function keepOwnFrames(lines: readonly string[]): boolean[] {
   let inLibrary = false;
-  return lines.map((line, index) => {
+  const library = lines.map((line) => {
     if (frameStart.test(line)) inLibrary = libraryFrame.test(line);
     // A line that is not indented is a header, a cause or the error itself.
     else if (/^\S/.test(line)) inLibrary = false;
-    return !inLibrary || index < headLines || index >= lines.length - tailLines;
+    return inLibrary;
   });
+  let tail = Math.max(0, lines.length - tailLines);
+  // The source line of a frame that is hidden says nothing alone.
+  while (library[tail] === true && !frameStart.test(lines[tail] ?? '')) tail += 1;
+  return library.map((isLibrary, index) => !isLibrary || index < headLines || index >= tail);
 }
 
 function withGaps(lines: readonly string[], kept: readonly boolean[]): string {

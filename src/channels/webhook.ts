@@ -57,7 +57,12 @@ export function renderWebhook(
   const message = record === null ? '' : cutBytes(record.message, limit);
   const body: Notification = {
     ...notification,
-    notification: { ...notification.notification, sent_at: new Date(options.now).toISOString() },
+    notification: {
+      ...notification.notification,
+      sent_at: new Date(options.now).toISOString(),
+      // Whoever sends counts attempts; one that is on its way is at least the first.
+      attempt: Math.max(1, notification.notification.attempt),
+    },
     record: record && {
       ...record,
       message,

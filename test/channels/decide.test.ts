@@ -1,4 +1,5 @@
 /** The one decision, against what services really answer. */
+// biome-ignore-all lint/suspicious/noThenProperty: `then` of a Delivery is a word, never a function.
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -22,14 +23,27 @@ interface Case {
 const webhookManners: Manners = { word: () => null, words: {}, success: () => delivered };
 const manners = { slack: slackManners, mattermost: mattermostManners, webhook: webhookManners };
 const cases: readonly Case[] = JSON.parse(readFileSync('test/fixtures/channels/answers.json', 'utf8'));
-const options = { now: Date.UTC(2026, 10, 21), host: 'chat.example.com', plain: false, hide: (text: string) => text };
-const answer = (status: number, headers: Record<string, string> = {}, body = ''): HttpAnswer => ({ kind: 'answer', status, headers, body });
+const options = {
+  now: Date.UTC(2026, 10, 21),
+  host: 'chat.example.com',
+  plain: false,
+  hide: (text: string) => text,
+};
+const answer = (status: number, headers: Record<string, string> = {}, body = ''): HttpAnswer => ({
+  kind: 'answer',
+  status,
+  headers,
+  body,
+});
 
 describe('what an answer means', () => {
   for (const each of cases) {
     it(`${each.kind}: ${each.name}`, () => {
       const now = each.now === undefined ? options.now : Date.parse(each.now);
-      const result = decideDelivery(manners[each.kind], answer(each.status, each.headers, each.body), { ...options, now });
+      const result = decideDelivery(manners[each.kind], answer(each.status, each.headers, each.body), {
+        ...options,
+        now,
+      });
       expect(result.outcome).toBe(each.outcome);
       if (each.then !== undefined) expect(result).toMatchObject({ then: each.then });
       if (each.wait_ms !== undefined) expect(result).toMatchObject({ retryAfterMs: each.wait_ms });
@@ -48,26 +62,52 @@ describe('what an answer means', () => {
 
   it('D6 a payload fault asks for the plain form once, a refusal of access keeps the alerts', () => {
     for (const status of [400, 413, 422]) {
-      expect(decideDelivery(webhookManners, answer(status), options)).toMatchObject({ outcome: 'rejected', then: 'plain' });
-      expect(decideDelivery(webhookManners, answer(status), { ...options, plain: true })).toMatchObject({ outcome: 'rejected', then: 'drop' });
+      expect(decideDelivery(webhookManners, answer(status), options)).toMatchObject({
+        outcome: 'rejected',
+        then: 'plain',
+      });
+      expect(decideDelivery(webhookManners, answer(status), { ...options, plain: true })).toMatchObject({
+        outcome: 'rejected',
+        then: 'drop',
+      });
     }
     for (const status of [401, 403, 404, 405, 410]) {
-      expect(decideDelivery(webhookManners, answer(status), options)).toMatchObject({ outcome: 'rejected', then: 'park' });
+      expect(decideDelivery(webhookManners, answer(status), options)).toMatchObject({
+        outcome: 'rejected',
+        then: 'park',
+      });
     }
   });
 
   it('D7 server errors are tried again', () => {
     for (const status of [500, 502, 503, 504]) {
-      expect(decideDelivery(webhookManners, answer(status), options)).toMatchObject({ outcome: 'retry', reason: 'server-error', retryAfterMs: null });
+      expect(decideDelivery(webhookManners, answer(status), options)).toMatchObject({
+        outcome: 'retry',
+        reason: 'server-error',
+        retryAfterMs: null,
+      });
     }
   });
 
   it('D8 a 200 with an error inside is a failure for the services that answer so', () => {
-    expect(decideDelivery(slackManners, answer(200, {}, '{"ok":false,"error":"invalid_auth"}'), options)).toMatchObject({ outcome: 'rejected', reason: 'auth', then: 'park' });
-    expect(decideDelivery(slackManners, answer(200, {}, 'invalid_payload'), options)).toMatchObject({ outcome: 'rejected', then: 'plain' });
-    expect(decideDelivery(slackManners, answer(200, {}, '<html>sign in</html>'), options)).toMatchObject({ outcome: 'rejected', reason: 'bad-answer' });
-    expect(decideDelivery(mattermostManners, answer(200, {}, '<!doctype html>'), options)).toMatchObject({ outcome: 'rejected', reason: 'bad-answer' });
-    expect(decideDelivery(mattermostManners, answer(200, {}, '{"id":"x","status_code":500}'), options)).toMatchObject({ outcome: 'rejected' });
+    expect(
+      decideDelivery(slackManners, answer(200, {}, '{"ok":false,"error":"invalid_auth"}'), options),
+    ).toMatchObject({ outcome: 'rejected', reason: 'auth', then: 'park' });
+    expect(decideDelivery(slackManners, answer(200, {}, 'invalid_payload'), options)).toMatchObject({
+      outcome: 'rejected',
+      then: 'plain',
+    });
+    expect(decideDelivery(slackManners, answer(200, {}, '<html>sign in</html>'), options)).toMatchObject({
+      outcome: 'rejected',
+      reason: 'bad-answer',
+    });
+    expect(decideDelivery(mattermostManners, answer(200, {}, '<!doctype html>'), options)).toMatchObject({
+      outcome: 'rejected',
+      reason: 'bad-answer',
+    });
+    expect(
+      decideDelivery(mattermostManners, answer(200, {}, '{"id":"x","status_code":500}'), options),
+    ).toMatchObject({ outcome: 'rejected' });
   });
 
   it('D9 a redirect is a failure that names the host it points to', () => {
@@ -93,9 +133,22 @@ describe('what an answer means', () => {
     const result = decideDelivery(webhookManners, answer(500, {}, body), options);
     expect(result.body).not.toContain('\u001b');
     expect(result.body.length).toBeLessThanOrEqual(512);
-    for (const odd of ['{"attachments":[null]}', '['.repeat(30_000), `${'{"a":'.repeat(10_000)}1`, '{"__proto__":{"ok":true}}', '{"constructor":1}', 'constructor', 'toString']) {
-      expect(decideDelivery(slackManners, answer(200, {}, odd), options)).toMatchObject({ outcome: 'rejected', reason: 'bad-answer' });
-      expect(decideDelivery(mattermostManners, answer(500, {}, odd), options)).toMatchObject({ outcome: 'retry' });
+    for (const odd of [
+      '{"attachments":[null]}',
+      '['.repeat(30_000),
+      `${'{"a":'.repeat(10_000)}1`,
+      '{"__proto__":{"ok":true}}',
+      '{"constructor":1}',
+      'constructor',
+      'toString',
+    ]) {
+      expect(decideDelivery(slackManners, answer(200, {}, odd), options)).toMatchObject({
+        outcome: 'rejected',
+        reason: 'bad-answer',
+      });
+      expect(decideDelivery(mattermostManners, answer(500, {}, odd), options)).toMatchObject({
+        outcome: 'retry',
+      });
     }
   });
 });
@@ -121,12 +174,15 @@ describe('what a failed connection means', () => {
   });
 
   it('a private address on a channel that allows none is kept until a person acts', () => {
-    expect(decideDelivery(slackManners, { kind: 'fault', code: 'PRIVATE_ADDRESS', status: null }, options)).toMatchObject({ outcome: 'rejected', then: 'park' });
+    expect(
+      decideDelivery(slackManners, { kind: 'fault', code: 'PRIVATE_ADDRESS', status: null }, options),
+    ).toMatchObject({ outcome: 'rejected', then: 'park' });
   });
 });
 
 describe('how long a server asks us to wait', () => {
-  const wait = (headers: Record<string, string>, body = ''): number | null => retryAfterMs(answer(429, headers, body), options.now);
+  const wait = (headers: Record<string, string>, body = ''): number | null =>
+    retryAfterMs(answer(429, headers, body), options.now);
 
   it('D5 seconds, fractions, dates, and the fields of bodies, within one second and one hour', () => {
     expect(wait({ 'retry-after': '5' })).toBe(5000);
@@ -136,7 +192,9 @@ describe('how long a server asks us to wait', () => {
     expect(wait({ 'retry-after': 'soon' })).toBe(null);
     expect(wait({ 'retry-after': '1.5' })).toBe(1500);
     expect(wait({ 'retry-after': 'Sat, 21 Nov 2026 00:02:00 GMT' })).toBe(120_000);
-    expect(wait({ 'retry-after': 'Sat, 21 Nov 2026 00:02:00 GMT', date: 'Sat, 21 Nov 2026 00:01:00 GMT' })).toBe(60_000);
+    expect(
+      wait({ 'retry-after': 'Sat, 21 Nov 2026 00:02:00 GMT', date: 'Sat, 21 Nov 2026 00:01:00 GMT' }),
+    ).toBe(60_000);
     expect(wait({ 'retry-after': 'Sat, 21 Nov 2020 00:02:00 GMT' })).toBe(1000);
     expect(wait({}, '{"retry_after":7,"ok":false}')).toBe(7000);
     expect(wait({}, '{"retry_after":64.57}')).toBe(64_570);

@@ -1,4 +1,6 @@
 /** Whatever a log line holds, it reaches the room as text: F4-F8 for each rendering. */
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: these are texts as found, no templates.
+// biome-ignore-all lint/suspicious/noExplicitAny: payloads are read as a stranger would.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { renderConsole } from '../../src/channels/console.ts';
@@ -23,7 +25,12 @@ function everywhere(line: string, kind: (typeof notificationKinds)[number]): Not
       owner: line,
       labels: { env: line, [line]: 'x' },
       fields: { task: line, [line]: line, nested: { a: [line] }, exception: `${line}${line}` },
-      top: { task: [[line, 3], [`${line}2`, 2]] },
+      top: {
+        task: [
+          [line, 3],
+          [`${line}2`, 2],
+        ],
+      },
       fingerprint: line,
       id: line,
       rule: line,
@@ -53,10 +60,12 @@ function problemsOf(notification: Notification): string[] {
     const reading = read(JSON.parse(JSON.stringify(payload)));
     problems.push(...reading.problems.map((problem) => `${name}: ${problem}`));
     problems.push(...reading.mentions.map((mention) => `${name}: live mention ${mention}`));
-    for (const link of reading.links) if (!ours.includes(link)) problems.push(`${name}: live ${link.slice(0, 120)}`);
+    for (const link of reading.links)
+      if (!ours.includes(link)) problems.push(`${name}: live ${link.slice(0, 120)}`);
   }
   const card = renderConsole(notification, { colours: false, form: 'full' });
-  if (/[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]/.test(card)) problems.push('console: control character');
+  if (/[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]/.test(card))
+    problems.push('console: control character');
   if (!card.isWellFormed()) problems.push('console: lone surrogate');
   return problems;
 }
@@ -65,14 +74,21 @@ describe('hostile log text', () => {
   it('F4 no mention, link, picture or markup of a log line lives, in any field of any kind of message', () => {
     for (const kind of notificationKinds) {
       for (const line of hostileLines) {
-        expect({ line: line.slice(0, 60), kind, problems: problemsOf(everywhere(line, kind)) }).toMatchObject({ problems: [] });
+        expect({ line: line.slice(0, 60), kind, problems: problemsOf(everywhere(line, kind)) }).toMatchObject(
+          { problems: [] },
+        );
       }
     }
   });
 
   it('F4 nor do two lines together, cut anywhere', () => {
-    const line = fc.oneof(fc.constantFrom(...hostileLines.filter((text) => text.length < 400)), fc.string({ unit: 'binary', maxLength: 40 }));
-    const text = fc.tuple(fc.array(line, { minLength: 1, maxLength: 6 }), fc.nat(200), fc.nat(4200)).map(([lines, from, padding]) => `${'x '.repeat(padding / 2)}${lines.join(' ').slice(from)}`);
+    const line = fc.oneof(
+      fc.constantFrom(...hostileLines.filter((text) => text.length < 400)),
+      fc.string({ unit: 'binary', maxLength: 40 }),
+    );
+    const text = fc
+      .tuple(fc.array(line, { minLength: 1, maxLength: 6 }), fc.nat(200), fc.nat(4200))
+      .map(([lines, from, padding]) => `${'x '.repeat(padding / 2)}${lines.join(' ').slice(from)}`);
     fc.assert(
       fc.property(text, fc.constantFrom(...notificationKinds), (hostile, kind) => {
         expect(problemsOf(everywhere(hostile, kind))).toEqual([]);
@@ -82,8 +98,12 @@ describe('hostile log text', () => {
   });
 
   it('F5 templates, replacement patterns and prototype names in a line appear as written', () => {
-    const line = "{{7*7}} ${7*7} <%= x %> #{y} %s%n {{constructor.constructor('return process')()}} $& $1 $` $' __proto__";
-    const notification = notificationOf('first', { record: { message: line, trace: null }, incident: { fields: { ['__proto__']: line, task: line } } });
+    const line =
+      "{{7*7}} ${7*7} <%= x %> #{y} %s%n {{constructor.constructor('return process')()}} $& $1 $` $' __proto__";
+    const notification = notificationOf('first', {
+      record: { message: line, trace: null },
+      incident: { fields: { ['__proto__']: line, task: line } },
+    });
     expect(readSlack(renderSlack(notification)).code[0]).toBe(line);
     expect(readMattermost(renderMattermost(notification)).code).toContain(line);
     expect(renderConsole(notification, { colours: false, form: 'full' })).toContain(line);
@@ -91,20 +111,47 @@ describe('hostile log text', () => {
   });
 
   it('F6 terminal escapes never reach the terminal; what they hide is shown', () => {
-    const message = '\u001b]0;owned\u0007\u001b[2J\u001b[31mred\u001b[0m \u0007\b \u001b]8;;https://evil.example\u001b\\click\u001b]8;;\u001b\\ \u001b]0;rest is kept';
-    const shown = renderConsole(notificationOf('first', { record: { message, trace: null } }), { colours: false, form: 'full' });
+    const message =
+      '\u001b]0;owned\u0007\u001b[2J\u001b[31mred\u001b[0m \u0007\b \u001b]8;;https://evil.example\u001b\\click\u001b]8;;\u001b\\ \u001b]0;rest is kept';
+    const shown = renderConsole(notificationOf('first', { record: { message, trace: null } }), {
+      colours: false,
+      form: 'full',
+    });
     expect(shown).toContain('red \\x07\\x08 click 0;rest is kept');
     expect(shown).not.toContain('\u001b');
   });
 
   it('F7 a forged log line inside a record stays inside the card, behind its bar', () => {
     const message = 'x\r\n{"level":60,"msg":"forged"}\rERROR  forged card';
-    const lines = renderConsole(notificationOf('first', { record: { message, trace: null } }), { colours: false, form: 'full' }).split('\n');
-    expect(lines.filter((line) => line.includes('forged'))).toEqual(['  \u2502 {"level":60,"msg":"forged"}', '  \u2502 ERROR  forged card']);
+    const lines = renderConsole(notificationOf('first', { record: { message, trace: null } }), {
+      colours: false,
+      form: 'full',
+    }).split('\n');
+    expect(lines.filter((line) => line.includes('forged'))).toEqual([
+      '  \u2502 {"level":60,"msg":"forged"}',
+      '  \u2502 ERROR  forged card',
+    ]);
   });
 
   it('F8 values that grow when escaped still fit every limit', () => {
-    for (const unit of ['&', '<', '<!', '`', '@', '\\', '_', '|', '"', '\u0001', '\u202e', '\u{1f468}\u200d', 'e\u0301', '\n', '<a|b>', 'www.']) {
+    for (const unit of [
+      '&',
+      '<',
+      '<!',
+      '`',
+      '@',
+      '\\',
+      '_',
+      '|',
+      '"',
+      '\u0001',
+      '\u202e',
+      '\u{1f468}\u200d',
+      'e\u0301',
+      '\n',
+      '<a|b>',
+      'www.',
+    ]) {
       for (const size of [150, 3001, 16_384]) {
         const notification = everywhere(unit.repeat(Math.ceil(size / unit.length)), 'first');
         expect({ unit, size, problems: problemsOf(notification) }).toMatchObject({ problems: [] });
@@ -113,7 +160,13 @@ describe('hostile log text', () => {
   });
 
   it('a log line comes back unchanged from the code that carries it', () => {
-    for (const line of ['plain', '``` three ```', '@channel <https://x.y> & "q"', '  indented\n\ttab', '# H1\n> quote\n- list']) {
+    for (const line of [
+      'plain',
+      '``` three ```',
+      '@channel <https://x.y> & "q"',
+      '  indented\n\ttab',
+      '# H1\n> quote\n- list',
+    ]) {
       const notification = notificationOf('first', { record: { message: line, trace: null } });
       expect(readSlack(renderSlack(notification)).code[0]).toBe(line);
       expect(readMattermost(renderMattermost(notification)).code).toContain(line);
@@ -142,7 +195,12 @@ describe('any notification at all', () => {
           fields: fc.dictionary(text, value as fc.Arbitrary<any>, { maxKeys: 20 }),
           links: fc.array(fc.record({ title: text, url: text }), { maxLength: 3 }),
         }),
-        fc.record({ message: text, trace: fc.option(text), time: fc.option(text), before: fc.array(text, { maxLength: 8 }) }),
+        fc.record({
+          message: text,
+          trace: fc.option(text),
+          time: fc.option(text),
+          before: fc.array(text, { maxLength: 8 }),
+        }),
         (kind, incident, record) => {
           const notification = notificationOf(kind, { incident, record });
           for (const plain of [true, false]) {
@@ -150,7 +208,11 @@ describe('any notification at all', () => {
             expect(JSON.parse(body).version).toBe('1');
           }
           const web = incident.runbook === null ? [] : readSlack(renderSlack(notification)).links;
-          expect(problemsOf(notification).filter((problem) => !web.some((link) => problem.endsWith(`live ${link.slice(0, 120)}`)))).toEqual([]);
+          expect(
+            problemsOf(notification).filter(
+              (problem) => !web.some((link) => problem.endsWith(`live ${link.slice(0, 120)}`)),
+            ),
+          ).toEqual([]);
         },
       ),
       { numRuns: 150 },

@@ -1,8 +1,14 @@
 /** Reads a Mattermost payload as its server and clients do, rewriting first, and tells what in it would act. */
+// biome-ignore-all lint/suspicious/noExplicitAny: payloads are read as a stranger would.
 import type { Reading } from './slack-reader.ts';
 
 export function readMattermost(payload: any): Reading {
-  const out = { mentions: [] as string[], links: [] as string[], code: [] as string[], problems: [] as string[] };
+  const out = {
+    mentions: [] as string[],
+    links: [] as string[],
+    code: [] as string[],
+    problems: [] as string[],
+  };
   const read = (text: unknown, limit: number, where: string): void => {
     if (typeof text !== 'string' || text === '') {
       if (where !== 'attachment') out.problems.push(`${where}: no text`);
@@ -10,9 +16,11 @@ export function readMattermost(payload: any): Reading {
     }
     if ([...text].length > limit) out.problems.push(`${where}: ${[...text].length} runes > ${limit}`);
     if (!text.isWellFormed()) out.problems.push(`${where}: lone surrogate`);
-    if (/[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]/.test(text)) out.problems.push(`${where}: control character`);
+    if (/[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]/.test(text))
+      out.problems.push(`${where}: control character`);
     const rewritten = rewrite(text);
-    if (rewritten !== text) out.problems.push(`${where}: the server would rewrite ${JSON.stringify(text.slice(0, 80))}`);
+    if (rewritten !== text)
+      out.problems.push(`${where}: the server would rewrite ${JSON.stringify(text.slice(0, 80))}`);
     readMarkdown(rewritten, out);
   };
   read(payload.text, 16_383, 'text');
@@ -27,7 +35,8 @@ export function readMattermost(payload: any): Reading {
     if (attachment.footer !== undefined) read(attachment.footer, 300, 'footer');
   }
   if (payload.props?.card !== undefined) read(payload.props.card, 100_000, 'card');
-  if (JSON.stringify({ ...payload.props, attachments: payload.attachments }).length > 760_000) out.problems.push('props');
+  if (JSON.stringify({ ...payload.props, attachments: payload.attachments }).length > 760_000)
+    out.problems.push('props');
   if (Buffer.byteLength(JSON.stringify(payload)) > 300_000) out.problems.push('body');
   return out;
 }
@@ -109,7 +118,9 @@ function readInline(text: string, out: Out): void {
     out.links.push(url);
     return title;
   });
-  for (const found of withoutLinks.matchAll(/(?:https?|ftp|mailto|tel):[/a-z0-9%][^\s]*|www\d{0,3}\.[a-z0-9]\S*|[a-z0-9.-]+\.[a-z]{2,4}\/\S*|[a-z0-9.]+@[a-z0-9-]+\.[a-z]+/gi)) {
+  for (const found of withoutLinks.matchAll(
+    /(?:https?|ftp|mailto|tel):[/a-z0-9%][^\s]*|www\d{0,3}\.[a-z0-9]\S*|[a-z0-9.-]+\.[a-z]{2,4}\/\S*|[a-z0-9.]+@[a-z0-9-]+\.[a-z]+/gi,
+  )) {
     out.links.push(found[0]);
   }
   for (const found of withoutLinks.matchAll(/@[\p{L}\p{N}:._-]+/gu)) out.mentions.push(found[0]);

@@ -1,4 +1,5 @@
 /** Reads a Slack payload as Slack does, and tells what in it would act, and which limits it breaks. */
+// biome-ignore-all lint/suspicious/noExplicitAny: payloads are read as a stranger would.
 
 export interface Reading {
   readonly mentions: readonly string[];
@@ -9,7 +10,12 @@ export interface Reading {
 }
 
 export function readSlack(payload: any): Reading {
-  const out = { mentions: [] as string[], links: [] as string[], code: [] as string[], problems: [] as string[] };
+  const out = {
+    mentions: [] as string[],
+    links: [] as string[],
+    code: [] as string[],
+    problems: [] as string[],
+  };
   const say = (problem: string): void => void out.problems.push(problem);
   readMrkdwn(payload.text, out);
   let total = 0;
@@ -19,13 +25,15 @@ export function readSlack(payload: any): Reading {
     const shown = String(value);
     if (shown.length > limit) say(`${where}: ${shown.length} > ${limit}`);
     if (!shown.isWellFormed()) say(`${where}: lone surrogate`);
-    if (/[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]/.test(shown)) say(`${where}: control character`);
+    if (/[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]/.test(shown))
+      say(`${where}: control character`);
     total += shown.length;
     return shown;
   };
   const plain = (value: any, limit: number, where: string): void => {
     if (value?.type !== 'plain_text' || value.emoji !== false) say(`${where}: not inert text`);
-    if (/<!(here|channel|everyone)|<@U|<!subteam/.test(text(value.text, limit, where))) say(`${where}: raw mention`);
+    if (/<!(here|channel|everyone)|<@U|<!subteam/.test(text(value.text, limit, where)))
+      say(`${where}: raw mention`);
   };
   const rich = (element: any): void => {
     switch (element.type) {
@@ -75,6 +83,9 @@ function readMrkdwn(text: string, out: { mentions: string[]; links: string[]; pr
     if (/^[!@#]/.test(inner)) out.mentions.push(inner);
     else out.links.push(inner);
   }
-  for (const found of text.matchAll(/(?:https?|ftp):\/\/[^\s]+|mailto:[^\s\u200b]\S*|www\.[a-z]\S*|\S+@[a-z0-9]\S*\.\S+/gi)) out.links.push(found[0]);
+  for (const found of text.matchAll(
+    /(?:https?|ftp):\/\/[^\s]+|mailto:[^\s\u200b]\S*|www\.[a-z]\S*|\S+@[a-z0-9]\S*\.\S+/gi,
+  ))
+    out.links.push(found[0]);
   for (const found of text.matchAll(/@(?:here|channel|everyone)/g)) out.mentions.push(found[0]);
 }
