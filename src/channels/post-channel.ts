@@ -49,11 +49,29 @@ export function createPostChannel(
     type: config.type,
     send: async (notification, options) => {
       const { plain } = options;
-      const rendered = parts.render(notification, { plain, now: deps.clock.now() });
+      let rendered: Rendered;
+      try {
+        rendered = parts.render(notification, { plain, now: deps.clock.now() });
+      } catch (error) {
+        return notRendered(error, plain);
+      }
       const result = await door.postJson({ ...rendered, signal: options.signal });
       return decideDelivery(parts.manners, result, { now: deps.clock.now(), host: url.host, plain, hide });
     },
     close: () => door.close(),
+  };
+}
+
+/** A rendering never throws, and a test says so; if one does all the same, the short form may still get through. */
+function notRendered(error: unknown, plain: boolean): Delivery {
+  const what = error instanceof Error ? error.name : typeof error;
+  return {
+    outcome: 'rejected',
+    reason: 'client-error',
+    status: null,
+    body: '',
+    detail: `the message could not be rendered (${what})`,
+    then: plain ? 'drop' : 'plain',
   };
 }
 

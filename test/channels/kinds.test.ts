@@ -422,6 +422,22 @@ describe('every kind that posts', () => {
     });
   });
 
+  it('a message that no rendering takes is asked for in its short form, then given up by name', async () => {
+    const server = await webhookServer();
+    const channel = createChannel(configOf('slack', { url: new Secret(server.url) }), depsOf());
+    const broken = { ...notificationOf('first'), incident: null } as any;
+    const signal = new AbortController().signal;
+    expect(await channel.send(broken, { signal, plain: false })).toMatchObject({
+      outcome: 'rejected',
+      then: 'plain',
+    });
+    expect(await channel.send(broken, { signal, plain: true })).toMatchObject({
+      outcome: 'rejected',
+      then: 'drop',
+    });
+    await channel.close();
+  });
+
   it('one that can not be used says why at each attempt, and keeps what it is given', async () => {
     for (const [config, why] of [
       [configOf('slack', { url: new Secret('not a url') }), 'http(s)'],
