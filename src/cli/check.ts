@@ -7,14 +7,7 @@ import { testProblems } from '../daemon/keeper.ts';
 import { type RuleTestResult, runRuleTests } from '../daemon/rule-tests.ts';
 import { createPaint } from '../system/paint.ts';
 import { type CliIo, complain, exitCodes, print, wantsColour } from './io.ts';
-import {
-  type ConfigFlags,
-  configPathOf,
-  countLine,
-  loadOptions,
-  printProblems,
-  problemsJson,
-} from './loading.ts';
+import { type ConfigFlags, configPathOf, loadOptions, printProblems, problemsJson } from './loading.ts';
 import { sendTest } from './send-test.ts';
 
 export interface CheckFlags extends ConfigFlags {
@@ -116,16 +109,14 @@ function printResults(io: CliIo, results: readonly RuleTestResult[], untested: r
 }
 
 function junit(results: readonly RuleTestResult[]): string {
-  const escape = (text: string): string =>
+  const xml = (text: string): string =>
     text
       .replace(/[<>&"']/g, (one) => `&#${one.charCodeAt(0)};`)
       .replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f]/g, '\ufffd');
   const cases = results.map((result) => {
-    const failures = result.failures.map((text) => `<failure message="${escape(text)}"/>`).join('');
-    return `  <testcase classname="${escape(result.rule)}" name="${escape(result.test)}">${failures}</testcase>`;
+    const failures = result.failures.map((text) => `<failure message="${xml(text)}"/>`).join('');
+    return `  <testcase classname="${xml(result.rule)}" name="${xml(result.test)}">${failures}</testcase>`;
   });
   const failed = results.filter((result) => result.failures.length > 0).length;
   return `<?xml version="1.0" encoding="UTF-8"?>\n<testsuite name="tocsin" tests="${results.length}" failures="${failed}">\n${cases.join('\n')}\n</testsuite>\n`;
 }
-
-export { countLine };

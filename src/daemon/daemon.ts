@@ -9,7 +9,7 @@ import type { LoadOptions } from '../config/config.ts';
 import { formatProblem } from '../config/frame.ts';
 import { Engine } from '../incidents/engine.ts';
 import { compileRules } from '../match/compile.ts';
-import { stampOf } from '../match/stamp.ts';
+import { stampOf } from '../match/stamps.ts';
 import type { Config, SourceConfig } from '../model/config.ts';
 import { type Problem, TocsinError } from '../model/problem.ts';
 import type { Channel, Clock, Source } from '../model/seams.ts';
@@ -278,7 +278,7 @@ export class Daemon {
 
   async #reloadNow(): Promise<ReloadResult> {
     const { options } = this;
-    if (this.#stopping) return { outcome: 'unchanged', problems: [] };
+    if (this.#stopping !== null) return { outcome: 'unchanged', problems: [] };
     const loaded = loadAndProve(options.load, testDeps(options));
     if (!loaded.config) {
       this.loaded = { ...loaded, origin: this.loaded.origin };
@@ -356,7 +356,7 @@ export class Daemon {
       watch: options.once ? watchNothing : watchFolders,
       stdin: options.stdin,
       firstStart,
-      timeOf: (line) => stampOf(line, config.tz),
+      timeOf: (line) => stampOf(line.toString('latin1', 0, 64), config.tz, options.clock.now())?.time ?? null,
       warn: (message) => options.log.warn({ source: config.name }, message),
     });
     this.sources.set(config.name, { source, config });

@@ -5,12 +5,12 @@
  */
 
 import { fingerprintOf } from '../match/fingerprint.ts';
-import { lookupField, testFields } from '../match/where.ts';
+import { testFields } from '../match/where.ts';
 import type { Config } from '../model/config.ts';
 import type { Intent, Ledger, Silence } from '../model/intent.ts';
 import type { RecordMatch, RuleHit } from '../model/match.ts';
-import type { Fields, LogRecord } from '../model/record.ts';
-import type { Rule } from '../model/rule.ts';
+import type { LogRecord } from '../model/record.ts';
+import type { Rule, Severity } from '../model/rule.ts';
 import type { Store, Table } from '../model/store.ts';
 import { type Accounts, newAccounts } from './accounts.ts';
 import type { FoldDoc, IncidentDoc, RuleStats, SpokenDoc, StoryDoc, WindowDoc } from './docs.ts';
@@ -18,7 +18,9 @@ import { Folds } from './folds.ts';
 import { digest, fieldText, rulePrefix, stateKey } from './keys.ts';
 import { isSilenced, lookupFor, louder, routeTo, severityOf } from './routing.ts';
 import { decide, dueOf } from './schedule.ts';
-import { addToStory, collected, storyKey } from './stories.ts';
+import { StoryBook } from './stories.ts';
+import { type Found, openIncident } from './opening.ts';
+import { strayRule } from './stray.ts';
 import { bumpTop, spokenRoom } from './tally.ts';
 import { recordBody, type TellFacts, Templates, tellIncident } from './tell.ts';
 import { addToWindow } from './windows.ts';
@@ -46,6 +48,7 @@ export class Engine {
   readonly #incidents: Table<IncidentDoc>;
   readonly #windows: Table<WindowDoc>;
   readonly #stories: Table<StoryDoc>;
+  readonly #storyBook: StoryBook;
   readonly #spoken: Table<SpokenDoc>;
   readonly #stats: Table<RuleStats>;
   readonly #history: Table<IncidentDoc>;
@@ -63,6 +66,7 @@ export class Engine {
     this.#incidents = store.table<IncidentDoc>('incidents', { cache: 2_000 });
     this.#windows = store.table<WindowDoc>('windows', { cache: 2_000 });
     this.#stories = store.table<StoryDoc>('stories', { cache: 5_000 });
+    this.#storyBook = new StoryBook(this.#stories);
     this.#spoken = store.table<SpokenDoc>('spoken', { cache: 1_000 });
     this.#stats = store.table<RuleStats>('rule_stats', { cache: 5_000 });
     this.#history = store.table<IncidentDoc>('history', { cache: 50 });
@@ -108,13 +112,15 @@ export class Engine {
     for (const hit of match.hits) {
       switch (hit.role) {
         case 'until':
-          this.#forgetStory(hit);
+          this.#storyBook.forget(hit);
           break;
         case 'collect':
         case 'preceded_by':
           // What is a match itself is no earlier record of its own story.
-          if (!match.hits.some((other) => other.rule === hit.rule && other.role === 'match'))
-            this.#remember(hit, match.record, now);
+          if (!match.hits.some((other) => other.rule === hit.rule && other.role === 'match')) {
+            if (!this.#storyBook.remember(hit, match.record, now))
+              this.#deps.count('story_forgotten', hit.rule.id);
+          }
           break;
         case 'resolve':
           if (!match.hits.some((other) => other.rule === hit.rule && other.role === 'match'))
@@ -170,23 +176,9 @@ export class Engine {
     this.#stats.put(rule, stats, null);
   }
 
-  #forgetStory(hit: RuleHit): void {
-    const key = storyKey(hit.rule, 'collect', hit.fields);
-    if (key !== null) this.#stories.delete(key);
-  }
-
-  #remember(hit: RuleHit, record: LogRecord, now: number): void {
-    const { rule, role, fields } = hit;
-    const spec = role === 'collect' ? rule.collect : rule.precededBy;
-    const key = role === 'collect' || role === 'preceded_by' ? storyKey(rule, role, fields) : null;
-    if (!spec || key === null) return;
-    if (!addToStory(this.#stories, key, spec, { record, fields, now }))
-      this.#deps.count('story_forgotten', rule.id);
-  }
-
   #match(hit: RuleHit, record: LogRecord, now: number): void {
     const { rule } = hit;
-    const fields = this.#withStory(hit, record);
+    const fields = this.#storyBook.fields(hit, record, this.#templates);
     if (fields === null) {
       this.#bump(rule.id, { below: 1 });
       return;
@@ -197,38 +189,7 @@ export class Engine {
     const fingerprint =
       rule.by === null ? fingerprintOf(rule.id, [], record.message) : `v1:${digest([rule.id, ...values])}`;
     const key = stateKey(rule, rule.by === null ? [fingerprint] : values);
-    this.#take({ key, fingerprint, values, rule, record, fields, now });
-  }
-
-  /** Fields with the story in them and the computed ones that wanted it; null when what must have come before did not. */
-  #withStory(hit: RuleHit, record: LogRecord): Fields | null {
-    const { rule } = hit;
-    const at = record.time ?? record.receivedAt;
-    if (rule.precededBy) {
-      const key = storyKey(rule, 'preceded_by', hit.fields);
-      const before = collected(key === null ? undefined : this.#stories.get(key), rule.precededBy, at);
-      if (Number(before['count']) < rule.precededBy.atLeast) return null;
-    }
-    if (!rule.collect) return hit.fields;
-    const key = storyKey(rule, 'collect', hit.fields);
-    const fields: Record<string, Fields[string]> = {
-      ...hit.fields,
-      collected: collected(key === null ? undefined : this.#stories.get(key), rule.collect, at),
-    };
-    // The match is the end of its story: the same id may be sent again, and begins a new one.
-    if (key !== null) this.#stories.delete(key);
-    const scope: Record<string, unknown> = {
-      ...fields,
-      message: record.message,
-      trace: record.trace ?? '',
-      level: record.level ?? '',
-      source: record.stream.source,
-    };
-    for (const { name, template } of rule.fields) {
-      fields[name] = this.#templates.render(template, scope).trim();
-      scope[name] = fields[name];
-    }
-    return fields;
+    this.#take({ key, fingerprint, rule, record, fields, now });
   }
 
   #labels(rule: Rule, record: LogRecord | null): Record<string, string> {
@@ -254,7 +215,12 @@ export class Engine {
     const lookup = lookupFor(fields, { record, rule, labels: this.#labels(rule, record) });
     const severity = severityOf(rule, lookup);
     const opened = !doc;
-    doc ??= this.#create(found, severity, lookup);
+    doc ??= openIncident({
+      ...found,
+      severity,
+      labels: this.#labels(rule, record),
+      channels: this.#route(rule, severity, lookup),
+    });
     this.#join(doc, found, size, severity);
     this.#account(doc, { opened, size, silenced: isSilenced(this.#silenceList, now, rule, lookup) });
     this.#bump(rule.id, { matched: size, below: 1 - size, ...(opened ? { incidents: 1, firing: 1 } : {}) });
@@ -292,44 +258,6 @@ export class Engine {
     return full;
   }
 
-  #create(found: Found, severity: IncidentDoc['severity'], lookup: Lookup): IncidentDoc {
-    const { rule, record, fields, now, key } = found;
-    const at = record.time ?? record.receivedAt;
-    const by: Record<string, Fields[string]> = {};
-    for (const name of rule.by ?? []) by[name] = lookupField(fields, name) ?? null;
-    const withSeverity: Lookup = (path) => (path === 'severity' ? severity : lookup(path));
-    return {
-      id: digest([rule.id, key, record.stream.key, String(record.offset)]),
-      rule: rule.id,
-      countingHash: rule.countingHash,
-      fingerprint: found.fingerprint,
-      by,
-      labels: this.#labels(rule, record),
-      channels: routeTo(this.#settings.routes, rule, withSeverity, (channel) =>
-        this.#settings.accepts(channel, severity),
-      ),
-      state: 'firing',
-      severity,
-      fields,
-      record: recordBody(record, rule.context.before),
-      top: {},
-      count: 0,
-      toldCount: 0,
-      untold: { opened: 0, repeats: 0 },
-      firstSeenAt: at,
-      lastSeenAt: at,
-      resolvedAt: null,
-      openedAt: now,
-      lastMatchAt: now,
-      lastToldAt: null,
-      holdUntil: now + rule.holdMs,
-      remindIndex: 0,
-      sequence: 0,
-      fold: null,
-      named: false,
-    };
-  }
-
   /** Adds a match to its incident. */
   #join(doc: IncidentDoc, found: Found, size: number, severity: IncidentDoc['severity']): void {
     const { rule, record, fields, now } = found;
@@ -348,6 +276,13 @@ export class Engine {
   }
 
   /** A graver match of the same incident: whoever is told from this severity on is told from now on. */
+  #route(rule: Rule, severity: Severity, lookup: Lookup): readonly string[] {
+    const withSeverity: Lookup = (path) => (path === 'severity' ? severity : lookup(path));
+    return routeTo(this.#settings.routes, rule, withSeverity, (channel) =>
+      this.#settings.accepts(channel, severity),
+    );
+  }
+
   #escalate(doc: IncidentDoc, rule: Rule, record: LogRecord, severity: IncidentDoc['severity']): void {
     doc.severity = severity;
     const lookup = lookupFor(doc.fields, { record, rule, severity, labels: this.#labels(rule, record) });
@@ -520,49 +455,7 @@ export class Engine {
 const removed = 'the rule was removed';
 const recounted = 'the rule counts differently now';
 
-/** What is needed to tell the end of an incident whose rule is gone. */
-function strayRule(doc: { readonly rule: string }): Rule {
-  const origin = { file: '', line: 0, column: 0, length: 0 };
-  return {
-    id: doc.rule,
-    title: null,
-    description: null,
-    message: null,
-    severity: [],
-    labels: {},
-    owner: null,
-    runbook: null,
-    links: [],
-    conditions: { text: [], where: [], except: [], from: null },
-    whereStory: [],
-    fields: [],
-    collect: null,
-    precededBy: null,
-    join: [],
-    by: [],
-    count: null,
-    holdMs: 0,
-    remindMs: [],
-    resolve: null,
-    limit: null,
-    context: { before: 0, after: 0 },
-    notify: [],
-    tests: [],
-    countingHash: '',
-    origin,
-  };
-}
-
 /** How long ended incidents are kept to learn from. */
 const historyMs = 90 * 86_400_000;
 
 type Lookup = ReturnType<typeof lookupFor>;
-interface Found {
-  readonly key: string;
-  readonly fingerprint: string;
-  readonly values: readonly string[];
-  readonly rule: Rule;
-  readonly record: LogRecord;
-  readonly fields: Fields;
-  readonly now: number;
-}

@@ -1,9 +1,11 @@
 /** Stories: earlier records of the same thing, tied by `join`. They are shared across sources and forgotten after `within`. */
-import type { Fields, LogRecord } from '../model/record.ts';
+import type { RuleHit } from '../model/match.ts';
+import type { Fields, FieldValue, LogRecord } from '../model/record.ts';
 import type { Rule, StorySpec } from '../model/rule.ts';
 import type { Table } from '../model/store.ts';
 import type { StoryDoc } from './docs.ts';
 import { fieldText, stateKey } from './keys.ts';
+import type { Templates } from './tell.ts';
 
 /** Stories kept at most, over all rules; the one that would be next is told about, not silently lost. */
 export const storiesMax = 1_000_000;
@@ -16,7 +18,7 @@ export function storyKey(rule: Rule, role: 'collect' | 'preceded_by', fields: Fi
 }
 
 /** Adds a record to its story. Returns false when there is no room for one more story. */
-export function addToStory(
+function addToStory(
   table: Table<StoryDoc>,
   key: string,
   spec: StorySpec,
@@ -36,7 +38,60 @@ export function addToStory(
 }
 
 /** The story as fields see it: `collected.count`, `.first`, `.last`; a story that is too old counts as none. */
-export function collected(doc: StoryDoc | undefined, spec: StorySpec, at: number): Fields {
+function collected(doc: StoryDoc | undefined, spec: StorySpec, at: number): Fields {
   if (!doc || at - doc.lastAt > spec.withinMs) return { count: 0, first: null, last: null };
   return { count: doc.count, first: doc.first, last: doc.last };
+}
+
+/** The stories of all rules, in their table. */
+export class StoryBook {
+  readonly #table: Table<StoryDoc>;
+
+  constructor(table: Table<StoryDoc>) {
+    this.#table = table;
+  }
+
+  /** The record that clears a story came. */
+  forget(hit: RuleHit): void {
+    const key = storyKey(hit.rule, 'collect', hit.fields);
+    if (key !== null) this.#table.delete(key);
+  }
+
+  /** Adds an earlier record to its story. False when there was no room for it. */
+  remember({ rule, role, fields }: RuleHit, record: LogRecord, now: number): boolean {
+    if (role !== 'collect' && role !== 'preceded_by') return true;
+    const spec = role === 'collect' ? rule.collect : rule.precededBy;
+    const key = storyKey(rule, role, fields);
+    if (!spec || key === null) return true;
+    return addToStory(this.#table, key, spec, { record, fields, now });
+  }
+
+  /** Fields of a match with its story in them and the computed ones that wanted it; null when what must have come before did not. */
+  fields(hit: RuleHit, record: LogRecord, templates: Templates): Fields | null {
+    const { rule } = hit;
+    const at = record.time ?? record.receivedAt;
+    if (rule.precededBy) {
+      const key = storyKey(rule, 'preceded_by', hit.fields);
+      const before = collected(key === null ? undefined : this.#table.get(key), rule.precededBy, at);
+      if (Number(before['count']) < rule.precededBy.atLeast) return null;
+    }
+    if (!rule.collect) return hit.fields;
+    const key = storyKey(rule, 'collect', hit.fields);
+    const story = collected(key === null ? undefined : this.#table.get(key), rule.collect, at);
+    // The match is the end of its story: the same id may be sent again, and begins a new one.
+    if (key !== null) this.#table.delete(key);
+    const fields: Record<string, FieldValue> = { ...hit.fields, collected: story as FieldValue };
+    const scope: Record<string, unknown> = {
+      ...fields,
+      message: record.message,
+      trace: record.trace ?? '',
+      level: record.level ?? '',
+      source: record.stream.source,
+    };
+    for (const { name, template } of rule.fields) {
+      fields[name] = templates.render(template, scope).trim();
+      scope[name] = fields[name];
+    }
+    return fields;
+  }
 }
