@@ -10,7 +10,7 @@ import type { ChannelKind } from '../model/seams.ts';
 import { type ChannelValues, keysOfKind } from './channel-schema.ts';
 import { didYouMean } from './nearest.ts';
 import { entryOf, originOf, quoteShort, type YamlMap, type YamlScalar } from './nodes.ts';
-import { object } from './objects.ts';
+import { object, wasMeant } from './objects.ts';
 import type { Reading } from './reading.ts';
 import { freeName } from './sources.ts';
 
@@ -132,7 +132,7 @@ function readOptions(
       continue;
     }
     if (!entry && !fileEntry) {
-      if (!option.required) continue;
+      if (!option.required || wasMeant(mapping, name, Object.keys(keysOfKind(kind)))) continue;
       const hint = isSecret
         ? `add \`${name}:\`, or \`${name}_file:\` with the path of a file that holds it`
         : `add \`${name}:\``;
@@ -216,7 +216,7 @@ export function checkFallbacks(
   mappings: ReadonlyMap<string, YamlMap>,
   reading: Reading,
 ): void {
-  const names = channels.map((channel) => channel.name);
+  const names = [...new Set([...channels.map((channel) => channel.name), ...mappings.keys()])];
   for (const channel of channels) {
     const mapping = mappings.get(channel.name);
     const fallback = mapping ? entryOf(mapping, 'fallback')?.value : undefined;

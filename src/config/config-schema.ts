@@ -4,10 +4,12 @@
  * them into configuration.
  */
 
-import { severities } from '../model/rule.ts';
+import { type FieldOperator, severities } from '../model/rule.ts';
 import { fieldTests } from './field-tests.ts';
-import { quoteShort, type YamlMap, type YamlNode } from './nodes.ts';
+import { didYouMean } from './nearest.ts';
+import { entryOf, quoteShort, type YamlMap, type YamlNode } from './nodes.ts';
 import { key, object, type ReadKeys, required } from './objects.ts';
+import type { Reading } from './reading.ts';
 import { channelName, defaultsShape, labels, overrideShape, ruleShape } from './rule-schema.ts';
 import { flag, pathText, text } from './scalars.ts';
 import { forms, list, located, map, oneOrMany, record, type Shape } from './shape.ts';
@@ -22,7 +24,9 @@ const packSettings = {
   ),
   override: key(
     map(
-      record({ expects: 'the id of a rule', pattern: /^\S{1,128}$/ }, located(overrideShape)),
+      record({ expects: 'the id of a rule', pattern: /^\S{1,128}$/ }, located(overrideShape), {
+        expects: 'a map of rules and their keys',
+      }),
       (found) => found,
     ),
     "Keys that replace those of the pack's rules: id -> keys.",
@@ -39,7 +43,7 @@ const packs = forms<
   list: map(list(located(text({ expects: 'the name of a pack', max: 64 }))), (found) =>
     found.map(({ value, node }) => ({ name: value, node, settings: {} })),
   ),
-  map: map(record(nameKey, packShape, { nothing: {} }), (found) =>
+  map: map(record(nameKey, packShape, { expects: 'a map of packs', nothing: {} }), (found) =>
     [...found].map(([packName, { value, entry }]) => ({
       name: packName,
       node: entry.keyNode,
@@ -50,33 +54,29 @@ const packs = forms<
 
 const routeTests = map(fieldTests, (tests, node, reading) => {
   for (const test of tests) {
-    if (test.field !== 'severity') continue;
-    for (const operator of test.operators) checkSeverities(operator, node, reading.error.bind(reading));
+    if (test.field !== 'severity' || node.kind !== 'map') continue;
+    for (const operator of test.operators)
+      checkSeverities(operator, entryOf(node, 'severity')?.value ?? node, reading);
   }
   return tests;
 });
 
-type ReportError = (code: 'E_VALUE', node: YamlNode, message: string, hint: string | null) => undefined;
-function checkSeverities(operator: { readonly op: string }, node: YamlNode, report: ReportError): void {
+/** A severity that is not there would never hold, and never say so. */
+function checkSeverities(operator: FieldOperator, node: YamlNode, reading: Reading): void {
   const words =
-    'patterns' in operator && Array.isArray(operator.patterns)
+    'patterns' in operator
       ? operator.patterns
       : 'value' in operator && operator.op !== 'exists'
-        ? [operator.value]
+        ? [String(operator.value)]
         : [];
+  const at = node.kind === 'map' ? (entryOf(node, operator.op)?.value ?? node) : node;
   for (const found of words) {
-    if (
-      typeof found === 'string' &&
-      (found.includes('*') || (severities as readonly string[]).includes(found))
-    )
-      continue;
-    const at =
-      node.kind === 'map' ? (node.entries.find((entry) => entry.key === 'severity')?.value ?? node) : node;
-    report(
+    if (found.includes('*') || (severities as readonly string[]).includes(found)) continue;
+    reading.error(
       'E_VALUE',
       at,
-      `there is no severity ${quoteShort(String(found))}`,
-      `the severities are ${severities.join(', ')}`,
+      `there is no severity ${quoteShort(found)}`,
+      didYouMean(found, severities, 'the severities are'),
     );
   }
 }
@@ -152,10 +152,18 @@ const ruleEntries = list(
 
 /** The main file. Channels are kept unread: each kind has its own keys. */
 export const mainKeys = {
-  sources: key(record(nameKey, located(sourceShape)), 'name -> exactly one kind (file or stdin).'),
+  sources: key(
+    record(nameKey, located(sourceShape), { expects: 'a map of sources, such as { worker: { file: ... } }' }),
+    'name -> exactly one kind (file or stdin).',
+  ),
   packs: key(packs, 'Rules that ship with the program.'),
   rules: key(ruleEntries, 'Files of rules: paths or globs, relative to this file.'),
-  channels: key(record(nameKey, channelMapping()), 'name -> where messages go.'),
+  channels: key(
+    record(nameKey, channelMapping(), {
+      expects: 'a map of channels, such as { eng: { type: webhook, url: ... } }',
+    }),
+    'name -> where messages go.',
+  ),
   routes: key(list(routeShape), 'First match wins; `also: true` goes on to the next.'),
   defaults: key(unread(defaultsShape), 'Any key of a rule, for all rules.'),
   labels: key(labels, 'Labels in every message.'),

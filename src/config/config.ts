@@ -96,11 +96,18 @@ function load(options: LoadOptions, mode: 'strict' | 'partial'): Loaded {
   const sources = readSources(values, options, reading);
   const gatherer = gatherRules(values, options, files, reading);
   const labels = Object.fromEntries([...(values.labels ?? [])].map(([name, { value }]) => [name, value]));
-  let routes = makeRoutes(values.routes, channels, extraChannels, reading);
+  const declared = new Set(values.channels?.keys() ?? []);
+  let routes = makeRoutes(values.routes, channels, extraChannels, declared, reading);
   const needs = options.needs ?? ['sources', 'rules', 'channels'];
   checkNeeds({ sources, rules: gatherer.rules, mapping, needs, options }, reading);
   const rules = gatherer.rules;
-  checkDestinations(needs.includes('channels') ? rules : [], routes, channels, gatherer.mappings, reading);
+  checkDestinations(
+    needs.includes('channels') ? rules : [],
+    routes,
+    channels,
+    { places: gatherer.mappings, declared },
+    reading,
+  );
   if (needs.includes('sources'))
     checkFrom(
       rules,

@@ -13,12 +13,13 @@ import type { Reading } from './reading.ts';
 
 /**
  * Routes of the file; where it has none and exactly one channel, that one takes everything. Channels of the command line take
- * everything besides. Unknown channels are reported and left out.
+ * everything besides. Unknown channels are reported and left out; one that is declared but broken was reported where it stands.
  */
 export function makeRoutes(
   found: MainValues['routes'],
   channels: readonly ChannelConfig[],
   extra: readonly ChannelConfig[],
+  declared: ReadonlySet<string>,
   reading: Reading,
 ): Route[] {
   const names = channels.map((channel) => channel.name);
@@ -28,7 +29,7 @@ export function makeRoutes(
     const notify: string[] = [];
     for (const { value: name, node } of value.notify ?? []) {
       if (names.includes(name)) notify.push(name);
-      else
+      else if (!declared.has(name))
         reading.error(
           'E_UNKNOWN_CHANNEL',
           node,
@@ -62,10 +63,11 @@ export function checkDestinations(
   rules: readonly Rule[],
   routes: readonly Route[],
   channels: readonly ChannelConfig[],
-  places: RulePlaces,
+  found: { readonly places: RulePlaces; readonly declared: ReadonlySet<string> },
   reading: Reading,
 ): void {
-  const names = channels.map((channel) => channel.name);
+  const { places, declared } = found;
+  const names = [...new Set([...channels.map((channel) => channel.name), ...declared])];
   for (const rule of rules) {
     const own = reading.within('rule', rule.id);
     for (const name of rule.notify) {

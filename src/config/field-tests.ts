@@ -117,14 +117,17 @@ const operators: Shape<FieldOperator[]> = forms(
 );
 
 /** Field -> test. All of them must hold. */
-export const fieldTests: Shape<FieldTest[]> = map(record(fieldKey, operators), (found, _node, reading) => {
-  const tests: FieldTest[] = [];
-  for (const [field, { value, entry }] of found) {
-    checkLevels(field, value, entry.value, reading);
-    tests.push({ field, operators: value });
-  }
-  return tests;
-});
+export const fieldTests: Shape<FieldTest[]> = map(
+  record(fieldKey, operators, { expects: 'a map of fields and their tests, such as { task: mail.* }' }),
+  (found, _node, reading) => {
+    const tests: FieldTest[] = [];
+    for (const [field, { value, entry }] of found) {
+      checkLevels(field, value, entry.value, reading);
+      tests.push({ field, operators: value });
+    }
+    return tests;
+  },
+);
 
 /** `level: { gte: warnign }` would compare as text and never say so. */
 function checkLevels(

@@ -77,10 +77,7 @@ function lineOf(text: string, line: number): string | null {
 function maskSecrets(line: string): string {
   const stars = (text: string) => '*'.repeat(text.length);
   return line
-    .replace(
-      /(https?:\/\/[^/\s'"]*\/)([^\s'",}]+)/g,
-      (_all, host: string, path: string) => host + stars(path),
-    )
+    .replace(/(\w+:\/\/[^/\s'"]*\/)([^\s'",}]+)/g, (_all, host: string, path: string) => host + stars(path))
     .replace(
       /((?:secret|token|password|passwd|routing_key|api_?key|integration_key)['"]?\s*:\s*['"]?)([^\s'",}{$][^\s'",}]*)/gi,
       (_all, key: string, value: string) => key + stars(value),

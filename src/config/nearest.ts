@@ -25,11 +25,11 @@ export function nearest(word: string, candidates: Iterable<string>): string | nu
   return best;
 }
 
-/** A hint: `did you mean "x"?`, else the list of what is known. */
-export function didYouMean(word: string, candidates: readonly string[], otherwise: string): string {
+/** A hint: `did you mean "x"?`, else the list of what is known; null where nothing is. */
+export function didYouMean(word: string, candidates: readonly string[], otherwise: string): string | null {
   const near = nearest(word, candidates);
   if (near !== null) return `did you mean "${near}"?`;
-  return candidates.length > 0 ? `${otherwise}: ${candidates.join(', ')}` : otherwise;
+  return candidates.length > 0 ? `${otherwise}: ${candidates.join(', ')}` : null;
 }
 
 function fold(text: string): string {

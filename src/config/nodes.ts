@@ -30,6 +30,8 @@ export interface YamlScalar extends NodeBase {
   /** What YAML makes of a plain scalar; the text itself for a quoted one. */
   readonly value: string | number | boolean | null;
   readonly style: 'plain' | 'single' | 'double' | 'literal' | 'folded';
+  /** The YAML door already said that the value was lost (an unknown tag ate it): to say more of it would confuse. */
+  readonly lost: boolean;
 }
 export interface YamlEntry {
   readonly key: string;

@@ -3,7 +3,7 @@
  * reported, and the other keys are read all the same, so that every problem comes at once.
  */
 
-import { didYouMean } from './nearest.ts';
+import { didYouMean, nearest } from './nearest.ts';
 import { entryOf, quoteShort, type YamlEntry, type YamlMap } from './nodes.ts';
 import type { Reading } from './reading.ts';
 import { type JsonSchema, type Shape, wrongForm } from './shape.ts';
@@ -73,7 +73,7 @@ export function reportUnknownKey(
 
 function reportMissing(node: YamlMap, keys: Keys, options: ObjectOptions, reading: Reading): void {
   for (const [name, { required, shape }] of Object.entries(keys)) {
-    if (!required || entryOf(node, name)) continue;
+    if (!required || entryOf(node, name) || wasMeant(node, name, Object.keys(keys))) continue;
     reading.error(
       'E_MISSING_KEY',
       node,
@@ -81,6 +81,11 @@ function reportMissing(node: YamlMap, keys: Keys, options: ObjectOptions, readin
       `add \`${name}:\` with ${shape.expects}`,
     );
   }
+}
+
+/** Whether an unknown key of the map was meant to be this one: that was said already. */
+export function wasMeant(node: YamlMap, name: string, known: readonly string[]): boolean {
+  return node.entries.some((entry) => !known.includes(entry.key) && nearest(entry.key, known) === name);
 }
 
 export function objectSchema(keys: Keys): JsonSchema {

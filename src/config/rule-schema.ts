@@ -50,7 +50,10 @@ export const channelName = name(
 );
 const severityName = oneOf(severities);
 
-export const labels = record(labelKey, text({ expects: 'a text', max: 1024, allowEmpty: true }), { max: 64 });
+export const labels = record(labelKey, text({ expects: 'a text', max: 1024, allowEmpty: true }), {
+  expects: 'a map of labels, such as { team: data }',
+  max: 64,
+});
 
 const severityForm = forms('a severity, or a list of { when, is }', {
   scalar: severityName,
@@ -155,6 +158,7 @@ const expectShape = forms('none, a number of incidents, or a map such as { incid
             scalar: anyText,
             list: map(list(anyText), (value): FieldValue => value),
           }),
+          { expects: 'a map of fields and their values' },
         ),
         'Fields of the last match.',
       ),
@@ -221,7 +225,10 @@ export const ruleKeys = {
   runbook: key(text({ max: 16 * 1024 }), 'What to do: a URL, or Markdown.'),
   links: key(list(linkShape, { max: 20 }), 'Links in the message.'),
   ...conditionKeys,
-  fields: key(record(fieldKey, template('a template (Liquid)')), 'Computed fields: name -> template.'),
+  fields: key(
+    record(fieldKey, template('a template (Liquid)'), { expects: 'a map of fields and their templates' }),
+    'Computed fields: name -> template.',
+  ),
   collect: key(collectShape, 'Earlier records of the same story, if any.'),
   preceded_by: key(precededShape, 'Records that must have come before.'),
   join: key(

@@ -28,9 +28,10 @@ export interface Located<T> {
 /** True where nothing is written behind a key. The `#` of an unquoted value begins a comment: that is a silent trap. */
 export function reportNothing(node: YamlNode, reading: Reading, expects: string): boolean {
   if (node.kind !== 'scalar' || node.text !== '' || node.style !== 'plain') return false;
+  if (node.lost) return true;
   const lineEnd = node.file.text.indexOf('\n', node.end);
   const rest = node.file.text.slice(node.end, lineEnd === -1 ? undefined : lineEnd).trim();
-  const comment = /^:?\s*(#.*)$/.exec(rest)?.[1];
+  const comment = /^:?\s*(#\S.*)$/.exec(rest)?.[1];
   const name = typeof node.key === 'number' ? 'this item' : quoteShort(node.key);
   if (comment !== undefined) {
     const message = `${name} has no value: what stands behind it is taken for a comment, since text that begins with # is one`;
@@ -158,10 +159,10 @@ export function forms<A = never, B = never, C = never>(
 export function record<T>(
   key: { readonly expects: string; readonly pattern: RegExp },
   value: Shape<T>,
-  options: { readonly nothing?: T; readonly max?: number } = {},
+  options: { readonly expects: string; readonly nothing?: T; readonly max?: number },
 ): Shape<ReadonlyMap<string, { readonly value: T; readonly entry: YamlEntry }>> {
   const max = options.max ?? 1000;
-  const expects = `a map of ${key.expects}`;
+  const { expects } = options;
   return {
     expects,
     schema: {

@@ -68,7 +68,6 @@ export const sourceKeys = {
   labels: key(labels, 'Labels of everything that comes from here.'),
 };
 export type SourceValues = ReadKeys<typeof sourceKeys>;
-export const sourceShape = object(sourceKeys, {
-  what: 'a source',
-  later: ['syslog', 'http', 'docker', 'journal', 'command', 'kafka', 'redis'],
-});
+/** Kinds of sources that later versions have. */
+export const laterSourceKinds = ['syslog', 'http', 'docker', 'journal', 'command', 'kafka', 'redis'] as const;
+export const sourceShape = object(sourceKeys, { what: 'a source', later: laterSourceKinds });

@@ -6,7 +6,7 @@ import type { Origin } from '../model/problem.ts';
 import type { MainValues } from './config-schema.ts';
 import { originOf, quoteShort, type YamlNode } from './nodes.ts';
 import type { Reading } from './reading.ts';
-import { lineBytesDefault, type SourceValues, startDefaultMs } from './source-schema.ts';
+import { laterSourceKinds, lineBytesDefault, type SourceValues, startDefaultMs } from './source-schema.ts';
 
 /** Sources of the main file. One that is broken is left out, its problem carries its name. */
 export function makeSources(found: MainValues['sources'], reading: Reading): SourceConfig[] {
@@ -64,7 +64,7 @@ function makeSource(
     return reading.errors > 0 ? null : { kind: 'stdin', ...common };
   }
   if (!values.file) {
-    if (!wrote('file')) {
+    if (!wrote('file') && !laterSourceKinds.some(wrote)) {
       reading.error(
         'E_MISSING_KEY',
         node,

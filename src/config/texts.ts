@@ -51,15 +51,16 @@ export function pattern(on: 'record' | 'field' = 'record'): Shape<CheckedText> {
   });
 }
 
-/** RE2 ends its complaint with the part that it means: that part is found in the pattern, so the frame can point at it. */
+/**
+ * RE2 ends its complaint with the part that it means ("invalid perl operator: (?!", perhaps in brackets): that part is looked
+ * for in the pattern, so that the frame points at it.
+ */
 function placeOfComplaint(node: YamlScalar, value: string, message: string): { start: number; end: number } {
-  const parts = [/found "(.+)"/s, /`([^`]+)`/, /:\s(\S.*)$/s].map(
-    (ending) => ending.exec(message)?.[1] ?? '',
-  );
-  for (const part of parts) {
+  const ending = /:\s(\S.*?)$/s.exec(message)?.[1] ?? '';
+  for (const part of [ending, ending.replace(/\)$/, '')]) {
     const index = part === '' ? -1 : value.indexOf(part);
-    if (index >= 0)
-      return { start: offsetInScalar(node, index), end: offsetInScalar(node, index + part.length) };
+    if (index < 0) continue;
+    return { start: offsetInScalar(node, index), end: offsetInScalar(node, index + part.length) };
   }
   return { start: node.start, end: node.end };
 }

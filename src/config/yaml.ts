@@ -249,7 +249,7 @@ class Converter {
         value.kind === 'scalar' && item.value === null
           ? { ...value, start: keyNode.end, end: keyNode.end }
           : value;
-      entries.push({ key: keyNode.text, keyNode, value: placed });
+      entries.push({ key: keyNode.text, keyNode: { ...keyNode, key: keyNode.text }, value: placed });
     }
     return entries;
   }
@@ -315,7 +315,14 @@ function scalarOf(node: Scalar | null, base: Placed): YamlScalar {
   const text = node?.source ?? (typeof raw === 'string' ? raw : '');
   const known =
     typeof raw === 'string' || typeof raw === 'number' || typeof raw === 'boolean' || raw === null;
-  return { kind: 'scalar', ...base, text, value: style !== 'plain' ? text : known ? raw : text, style };
+  return {
+    kind: 'scalar',
+    ...base,
+    text,
+    value: style !== 'plain' ? text : known ? raw : text,
+    style,
+    lost: text === '' && node?.tag !== undefined,
+  };
 }
 
 /** Ranges of block nodes run over the blank lines below them. */
