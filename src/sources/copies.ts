@@ -1,0 +1,66 @@
+/**
+ * Tells a copy of a log from a log: `cp app.log app.log.1` must not be read a second time. Takes an open file and the streams
+ * that run or ended lately; compares names first, since two logs may well begin alike, and then content.
+ */
+import { posix } from 'node:path';
+import { compareContent, hashOf, headBytesMax, markerBytesMax } from './identity.ts';
+import { peekFile } from './medium.ts';
+import { rotatedName } from './rotated.ts';
+import type { OpenFile, Streams } from './streams.ts';
+import type { Tail } from './tail.ts';
+
+export interface CopySource {
+  /** The stream that is copied, or null where it has ended. */
+  readonly tail: Tail | null;
+}
+export interface CopyQuestion {
+  /** The file's own name, which says whether it may be a copy at all; null where that was looked at before. */
+  readonly name: string | null;
+  /** The file's own stream. */
+  readonly self: Tail | null;
+}
+
+/** The stream that a file is a copy of, or null when it is a log of its own. */
+export async function copySource(
+  file: OpenFile,
+  streams: Streams,
+  { name, self }: CopyQuestion,
+): Promise<CopySource | null> {
+  const size = Number(file.stat.size);
+  const head = await peekFile(file.fd, 0, Math.min(headBytesMax, size));
+  for (const other of streams.all) {
+    if (other === self || other.copyOf !== null || other.ended) continue;
+    if (!mayBeCopy(other.path, name, head.length)) continue;
+    if (await isCopyOf(file, size, head, other)) return { tail: other };
+  }
+  for (const { path, facts } of streams.ended) {
+    if (facts.offset === 0 || !mayBeCopy(path, name, head.length)) continue;
+    const verdict = await compareContent(facts, size, (at, bytes) => peekFile(file.fd, at, bytes));
+    if (verdict !== 'other') return { tail: null };
+  }
+  return null;
+}
+
+function mayBeCopy(original: string, name: string | null, headLength: number): boolean {
+  if (name === null) return true;
+  const relation = rotatedName(posix.basename(original), name);
+  return relation === 'exact' || (relation === 'stem' && headLength === headBytesMax);
+}
+
+async function isCopyOf(file: OpenFile, size: number, head: Buffer, other: Tail): Promise<boolean> {
+  const known = other.memory.head;
+  const length = Math.min(head.length, known.length);
+  if (length === 0 || head.compare(known, 0, length, 0, length) !== 0) return false;
+  const facts = other.memory.facts(other.offset);
+  if (size >= facts.offset && facts.offset > 0) {
+    const verdict = await compareContent(facts, size, (at, bytes) => peekFile(file.fd, at, bytes));
+    if (verdict === 'same') return true;
+  }
+  // Still being copied, or the original was read further: the ends must agree.
+  const fd = other.medium?.fd ?? null;
+  if (fd === null) return false;
+  const from = Math.max(0, size - markerBytesMax);
+  const mine = await peekFile(file.fd, from, size - from);
+  const theirs = await peekFile(fd, from, size - from);
+  return mine.length > 0 && mine.length === theirs.length && hashOf(mine) === hashOf(theirs);
+}

@@ -1,0 +1,180 @@
+/**
+ * The few questions that a tailer asks the disk. On a local file system they are asked at once, which costs 2 us instead of
+ * 25; on a network one (it can hang for minutes) they are asked without blocking the process. Knows nothing of streams.
+ */
+import {
+  type BigIntStats,
+  closeSync,
+  constants,
+  type Dirent,
+  fstat,
+  fstatSync,
+  open,
+  openSync,
+  read,
+  readdirSync,
+  statSync,
+} from 'node:fs';
+import { readdir, stat, statfs } from 'node:fs/promises';
+
+/** How a file is named to the system: bytes where the name is not UTF-8. */
+export type RawPath = string | Buffer;
+
+/** A refusal of the system: `ENOENT`, `EACCES`, ... */
+export interface DiskFault {
+  readonly code: string;
+}
+export type Asked<T> = T | DiskFault;
+
+export function isFault<T extends object>(answer: T | DiskFault): answer is DiskFault {
+  return 'code' in answer && typeof answer.code === 'string';
+}
+
+/** File systems that answer over a network or from another process: linux/magic.h. */
+const remoteTypes = new Set([
+  0x6969, // nfs
+  0x517b, // smb
+  0xfe534d42, // smb2
+  0xff534d42, // cifs
+  0x65735546, // fuse
+  0x00c36400, // ceph
+  0x01021997, // 9p
+  0x5346414f, // afs
+  0x0187, // autofs
+  0x0bd00bd0, // lustre
+]);
+
+/** Whether a folder lies on a file system that may hang. An unknown one counts as remote: slower, and always right. */
+export async function isRemote(dir: string): Promise<boolean> {
+  try {
+    const { type } = await statfs(dir);
+    return remoteTypes.has(type);
+  } catch {
+    return true;
+  }
+}
+
+/** Follows links. */
+export function statNow(path: RawPath): Asked<BigIntStats> {
+  try {
+    return statSync(path, { bigint: true, throwIfNoEntry: false }) ?? { code: 'ENOENT' };
+  } catch (error) {
+    return faultOf(error);
+  }
+}
+
+export async function statLater(path: RawPath): Promise<Asked<BigIntStats>> {
+  try {
+    return await stat(path, { bigint: true });
+  } catch (error) {
+    return faultOf(error);
+  }
+}
+
+export function fstatNow(fd: number): Asked<BigIntStats> {
+  try {
+    return fstatSync(fd, { bigint: true });
+  } catch (error) {
+    return faultOf(error);
+  }
+}
+
+export function fstatLater(fd: number): Promise<Asked<BigIntStats>> {
+  return new Promise((resolve) => {
+    fstat(fd, { bigint: true }, (error, stats) => resolve(error ? faultOf(error) : stats));
+  });
+}
+
+// Without O_NONBLOCK the open of a pipe that nobody writes to would block a thread for ever.
+const readFlags = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY;
+
+/** Opens for reading and never blocks, not even on a pipe. Throws as the system does. */
+export function openNow(path: RawPath): number {
+  return openSync(path, readFlags);
+}
+
+export function openLater(path: RawPath): Promise<number> {
+  return new Promise((resolve, reject) => {
+    open(path, readFlags, (error, fd) => (error ? reject(error) : resolve(fd)));
+  });
+}
+
+export function closeQuietly(fd: number): void {
+  try {
+    closeSync(fd);
+  } catch {
+    // EIO of a dead mount at close: nothing was written through it.
+  }
+}
+
+/** Fills `target` from `at` on with bytes of `position` on; fewer than asked is the end of the file. */
+export function readAt(
+  fd: number,
+  target: Buffer,
+  at: number,
+  length: number,
+  position: number,
+): Promise<number> {
+  return new Promise((resolve, reject) => {
+    read(fd, target, at, length, position, (error, bytes) => (error ? reject(error) : resolve(bytes)));
+  });
+}
+
+/** One name in a folder. */
+export interface Name {
+  readonly text: string;
+  /** What to append to the folder for the system: differs from `text` where the name is not UTF-8. */
+  readonly raw: RawPath;
+  readonly kind: 'file' | 'folder' | 'link' | 'other';
+}
+
+export function listNow(dir: string): Asked<Name[]> {
+  try {
+    const names = readdirSync(dir, { withFileTypes: true });
+    if (!names.some((name) => name.name.includes('\ufffd'))) return names.map(toName);
+    return readdirSync(dir, { withFileTypes: true, encoding: 'buffer' }).map(bytesToName);
+  } catch (error) {
+    return faultOf(error);
+  }
+}
+
+export async function listLater(dir: string): Promise<Asked<Name[]>> {
+  try {
+    const names = await readdir(dir, { withFileTypes: true });
+    if (!names.some((name) => name.name.includes('\ufffd'))) return names.map(toName);
+    return (await readdir(dir, { withFileTypes: true, encoding: 'buffer' })).map(bytesToName);
+  } catch (error) {
+    return faultOf(error);
+  }
+}
+
+/** The whole path of a name, as the system wants it. */
+export function rawPath(dir: string, name: RawPath): RawPath {
+  const prefix = dir.endsWith('/') ? dir : `${dir}/`;
+  return typeof name === 'string' ? prefix + name : Buffer.concat([Buffer.from(prefix), name]);
+}
+
+export function faultOf(error: unknown): DiskFault {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  return { code: typeof code === 'string' ? code : 'EUNKNOWN' };
+}
+
+function toName(entry: Dirent): Name {
+  return { text: entry.name, raw: entry.name, kind: kindOf(entry) };
+}
+
+function bytesToName(entry: Dirent<Buffer>): Name {
+  const text = entry.name.toString('utf8');
+  const raw = Buffer.from(text, 'utf8').equals(entry.name) ? text : entry.name;
+  return { text, raw, kind: kindOf(entry) };
+}
+
+function kindOf(entry: {
+  isFile(): boolean;
+  isDirectory(): boolean;
+  isSymbolicLink(): boolean;
+}): Name['kind'] {
+  if (entry.isFile()) return 'file';
+  if (entry.isDirectory()) return 'folder';
+  return entry.isSymbolicLink() ? 'link' : 'other';
+}

@@ -1,0 +1,224 @@
+/**
+ * Finds the files that globs mean, now and again. Takes compiled globs, gives paths and the folders that decide about them.
+ * A folder is listed again only when its own time stamp moved (or might have, within the clock's grain); a full listing
+ * every few seconds catches file systems whose folder stamps lie.
+ */
+import { posix } from 'node:path';
+import {
+  type Asked,
+  isFault,
+  isRemote,
+  listLater,
+  listNow,
+  type Name,
+  type RawPath,
+  rawPath,
+  statLater,
+  statNow,
+} from './disk.ts';
+import { type Glob, globMatches, type Segment, segmentMatches } from './glob.ts';
+
+export interface FoundFile {
+  readonly path: string;
+  readonly raw: RawPath;
+  readonly dir: string;
+  /** Named as it is in the configuration, not found by a wild card: its absence and its oddities are worth a word. */
+  readonly literal: boolean;
+  readonly remote: boolean;
+}
+export interface FoundFolder {
+  readonly inode: bigint;
+  readonly entries: number;
+}
+export interface Found {
+  readonly files: ReadonlyMap<string, FoundFile>;
+  readonly folders: ReadonlyMap<string, FoundFolder>;
+}
+
+interface Cached {
+  readonly stamp: bigint;
+  readonly inode: bigint;
+  readonly names: readonly Name[];
+  readonly listedAtMs: number;
+  /** The folder changed so shortly before it was listed that a second change could carry the same stamp. */
+  readonly racy: boolean;
+}
+
+/** A file system may stamp only in whole seconds or in ticks of 4-10 ms: a younger stamp proves nothing. */
+const grainMs = 2_100;
+const fullListingMs = 10_000;
+/** `**` goes no deeper; a loop of bind mounts would not end otherwise. */
+const depthMax = 32;
+/** Folders that one glob may reach; beyond, the rest is not searched. */
+const foldersMax = 20_000;
+
+export class Listing {
+  readonly #globs: readonly Glob[];
+  readonly #exclude: readonly Glob[];
+  readonly #cache = new Map<string, Cached>();
+  readonly #remote = new Map<string, boolean>();
+  readonly #stale = new Set<string>();
+
+  constructor(globs: readonly Glob[], exclude: readonly Glob[]) {
+    this.#globs = globs;
+    this.#exclude = exclude;
+  }
+
+  /** A hint that something in a folder changed: it is listed anew next time whatever its stamp says. */
+  touch(dir: string): void {
+    this.#stale.add(dir);
+  }
+
+  /** Whether a folder may hang; a guess (yes) until it was asked once. */
+  remote(dir: string): boolean {
+    return this.#remote.get(dir) ?? true;
+  }
+
+  /** Everything that the globs mean now. `nowMs` is the wall clock, since it is held against stamps of the disk. */
+  async find(nowMs: number): Promise<Found> {
+    const files = new Map<string, FoundFile>();
+    const folders = new Map<string, FoundFolder>();
+    for (const glob of this.#globs) {
+      // A name that exists as it is written wins over its meaning as a glob.
+      if (glob.magic && !(await this.#exists(glob.pattern))) {
+        for (const segments of glob.alternatives) {
+          await this.#walk({ nowMs, files, folders }, '/', segments, 0);
+        }
+      } else {
+        await this.#literal({ nowMs, files, folders }, glob.pattern);
+      }
+    }
+    for (const path of files.keys()) {
+      if (this.#exclude.some((glob) => globMatches(glob, path))) files.delete(path);
+    }
+    for (const dir of this.#cache.keys()) if (!folders.has(dir)) this.#cache.delete(dir);
+    return { files, folders };
+  }
+
+  /** The names in one folder now. */
+  async names(dir: string): Promise<readonly Name[]> {
+    const remote = await this.#isRemote(dir);
+    const names = remote ? await listLater(dir) : listNow(dir);
+    return isFault(names) ? [] : names;
+  }
+
+  async #literal(walk: Walk, pattern: string): Promise<void> {
+    const path = posix.normalize(pattern);
+    const dir = posix.dirname(path);
+    const remote = await this.#isRemote(dir);
+    walk.files.set(path, { path, raw: path, dir, literal: true, remote });
+    const stat = remote ? await statLater(dir) : statNow(dir);
+    if (!isFault(stat) && !walk.folders.has(dir)) walk.folders.set(dir, { inode: stat.ino, entries: 0 });
+  }
+
+  async #walk(walk: Walk, dir: string, segments: readonly Segment[], at: number): Promise<void> {
+    const segment = segments[at];
+    if (segment === undefined || walk.folders.size > foldersMax) return;
+    const last = at === segments.length - 1;
+    if (segment.kind === 'literal' && !last) {
+      await this.#walk(walk, posix.join(dir, segment.text), segments, at + 1);
+      return;
+    }
+    const names = await this.#list(walk, dir);
+    if (names === null) return;
+    if (segment.kind === 'deep') await this.#deep(walk, dir, segments, at, names, 0);
+    else await this.#step(walk, dir, segments, at, names);
+  }
+
+  async #step(
+    walk: Walk,
+    dir: string,
+    segments: readonly Segment[],
+    at: number,
+    names: readonly Name[],
+  ): Promise<void> {
+    const segment = segments[at];
+    if (segment === undefined) return;
+    const last = at === segments.length - 1;
+    for (const name of names) {
+      if (!segmentMatches(segment, name.text)) continue;
+      if (!last) {
+        if (name.kind === 'folder' || name.kind === 'link') {
+          await this.#walk(walk, posix.join(dir, name.text), segments, at + 1);
+        }
+      } else if (name.kind !== 'folder') {
+        const path = posix.join(dir, name.text);
+        const remote = this.#remote.get(dir) ?? true;
+        if (!walk.files.has(path)) {
+          walk.files.set(path, { path, raw: rawPath(dir, name.raw), dir, literal: false, remote });
+        }
+      }
+    }
+  }
+
+  async #deep(
+    walk: Walk,
+    dir: string,
+    segments: readonly Segment[],
+    at: number,
+    names: readonly Name[],
+    depth: number,
+  ): Promise<void> {
+    // A `**` at the end means every file below.
+    const rest: readonly Segment[] = at === segments.length - 1 ? [{ kind: 'deep' }] : segments.slice(at + 1);
+    if (at === segments.length - 1) await this.#step(walk, dir, rest, 0, names);
+    else await this.#walk(walk, dir, rest, 0);
+    if (depth >= depthMax || walk.folders.size > foldersMax) return;
+    for (const name of names) {
+      // Links are not followed below `**`: they can lead in circles.
+      if (name.kind !== 'folder' || name.text.startsWith('.')) continue;
+      const below = posix.join(dir, name.text);
+      const inner = await this.#list(walk, below);
+      if (inner !== null) await this.#deep(walk, below, segments, at, inner, depth + 1);
+    }
+  }
+
+  async #list(walk: Walk, dir: string): Promise<readonly Name[] | null> {
+    const remote = await this.#isRemote(dir);
+    const stat = remote ? await statLater(dir) : statNow(dir);
+    if (isFault(stat)) {
+      this.#remote.delete(dir);
+      return null;
+    }
+    const cached = this.#cache.get(dir);
+    const fresh =
+      cached !== undefined &&
+      !cached.racy &&
+      cached.stamp === stat.mtimeNs &&
+      cached.inode === stat.ino &&
+      !this.#stale.has(dir) &&
+      walk.nowMs - cached.listedAtMs < fullListingMs &&
+      walk.nowMs >= cached.listedAtMs;
+    if (fresh) {
+      walk.folders.set(dir, { inode: stat.ino, entries: cached.names.length });
+      return cached.names;
+    }
+    this.#stale.delete(dir);
+    const names: Asked<Name[]> = remote ? await listLater(dir) : listNow(dir);
+    if (isFault(names)) return null;
+    const racy = Math.abs(walk.nowMs - Number(stat.mtimeNs / 1_000_000n)) < grainMs;
+    this.#cache.set(dir, { stamp: stat.mtimeNs, inode: stat.ino, names, listedAtMs: walk.nowMs, racy });
+    walk.folders.set(dir, { inode: stat.ino, entries: names.length });
+    return names;
+  }
+
+  async #exists(path: string): Promise<boolean> {
+    const stat = (await this.#isRemote(posix.dirname(path))) ? await statLater(path) : statNow(path);
+    return !isFault(stat);
+  }
+
+  async #isRemote(dir: string): Promise<boolean> {
+    const known = this.#remote.get(dir);
+    if (known !== undefined) return known;
+    const remote = await isRemote(dir);
+    // A folder that is not there yet is asked again when it is: `isRemote` says yes for it.
+    if (!remote || !isFault(await statLater(dir))) this.#remote.set(dir, remote);
+    return remote;
+  }
+}
+
+interface Walk {
+  readonly nowMs: number;
+  readonly files: Map<string, FoundFile>;
+  readonly folders: Map<string, FoundFolder>;
+}

@@ -1,0 +1,145 @@
+/**
+ * Finds the unread rest of a stream whose file is no longer at its path: renamed, copied before a truncation, or compressed.
+ * Takes what is remembered of the content and the names in a folder; gives an open medium that stands at the offset. Tells
+ * apart by content, never by name alone.
+ */
+import type { BigIntStats } from 'node:fs';
+import { posix } from 'node:path';
+import {
+  closeQuietly,
+  isFault,
+  type Name,
+  openLater,
+  openNow,
+  type RawPath,
+  rawPath,
+  statLater,
+  statNow,
+} from './disk.ts';
+import {
+  type ContentFacts,
+  compareContent,
+  type FileId,
+  fileIdOf,
+  hashOf,
+  inodeName,
+  markerBytesMax,
+} from './identity.ts';
+import { compressionOf, FileMedium, GzipMedium, gzipHead, type Medium, peekFile } from './medium.ts';
+import { rotatedName } from './rotated.ts';
+
+export interface Wanted {
+  readonly path: string;
+  readonly id: FileId;
+  readonly facts: ContentFacts;
+}
+export interface Folder {
+  readonly dir: string;
+  readonly names: readonly Name[];
+  readonly remote: boolean;
+}
+export interface Rest {
+  /** `renamed`: the same file. `copy`: a copy of its content. `gzip`: a compressed one. */
+  readonly how: 'renamed' | 'copy' | 'gzip';
+  readonly path: string;
+  readonly id: FileId;
+  readonly medium: Medium;
+  /** Bytes before the offset. */
+  readonly before: Buffer;
+  /** Size of the file, or null where it is compressed. */
+  readonly size: number | null;
+}
+/** Files of one folder that are opened to look at their heads, the last changed first. */
+const candidatesMax = 256;
+/** A head as long as this proves a copy under any name; a shorter one needs a name that rotation gives. */
+const tellingHeadBytes = 256;
+
+interface Candidate {
+  readonly path: string;
+  readonly raw: RawPath;
+  readonly stat: BigIntStats;
+  readonly related: boolean;
+}
+
+/** Looks for the rest of a stream. `exclude` are inodes that can't be it: the live file itself, files that have a stream. */
+export async function findRest(
+  wanted: Wanted,
+  folder: Folder,
+  exclude: ReadonlySet<string>,
+): Promise<Rest | null> {
+  const candidates = await listCandidates(wanted, folder, exclude);
+  for (const candidate of candidates) {
+    const found = await examine(wanted, candidate, folder.remote).catch(() => null);
+    if (found !== null) return found;
+  }
+  return null;
+}
+
+async function listCandidates(
+  wanted: Wanted,
+  folder: Folder,
+  exclude: ReadonlySet<string>,
+): Promise<Candidate[]> {
+  const base = posix.basename(wanted.path);
+  const found: Candidate[] = [];
+  for (const name of folder.names) {
+    if (name.kind !== 'file') continue;
+    const raw = rawPath(folder.dir, name.raw);
+    const stat = folder.remote ? await statLater(raw) : statNow(raw);
+    if (isFault(stat) || !stat.isFile() || stat.size === 0n || exclude.has(inodeName(stat))) continue;
+    const related = rotatedName(base, name.text) !== null;
+    found.push({ path: posix.join(folder.dir, name.text), raw, stat, related });
+  }
+  const same = inodeName(wanted.id);
+  const rank = (c: Candidate): number => (inodeName(c.stat) === same ? 0 : c.related ? 1 : 2);
+  found.sort((a, b) => rank(a) - rank(b) || Number(b.stat.ctimeNs - a.stat.ctimeNs));
+  return found.slice(0, candidatesMax);
+}
+
+async function examine(wanted: Wanted, candidate: Candidate, remote: boolean): Promise<Rest | null> {
+  const { facts } = wanted;
+  const renamed = inodeName(candidate.stat) === inodeName(wanted.id);
+  if (!renamed && !(facts.headLength >= tellingHeadBytes || (candidate.related && facts.headLength > 0)))
+    return null;
+  const fd = remote ? await openLater(candidate.raw) : openNow(candidate.raw);
+  let keep = false;
+  try {
+    const id = fileIdOf(candidate.stat);
+    const base = { path: candidate.path, id };
+    if (!renamed && compressionOf(await peekFile(fd, 0, 8)) === 'gzip') {
+      return await examineGzip(facts, candidate, fd, id);
+    }
+    const size = Number(candidate.stat.size);
+    const verdict = await compareContent(facts, size, (position, length) => peekFile(fd, position, length));
+    if (verdict !== 'same') return null;
+    const from = Math.max(0, facts.offset - markerBytesMax);
+    const before = await peekFile(fd, from, facts.offset - from);
+    keep = true;
+    return { ...base, how: renamed ? 'renamed' : 'copy', medium: new FileMedium(fd), before, size };
+  } finally {
+    if (!keep) closeQuietly(fd);
+  }
+}
+
+async function examineGzip(
+  facts: ContentFacts,
+  candidate: Candidate,
+  fd: number,
+  id: FileId,
+): Promise<Rest | null> {
+  const head = await gzipHead(fd);
+  if (head === null || head.length < facts.headLength) return null;
+  if (hashOf(head.subarray(0, facts.headLength)) !== facts.headHash) return null;
+  const medium = new GzipMedium(candidate.raw);
+  try {
+    const { reached, before } = await medium.skipTo(facts.offset);
+    const marker = before.subarray(before.length - Math.min(facts.markerLength, before.length));
+    if (reached && (facts.markerLength === 0 || hashOf(marker) === facts.markerHash)) {
+      return { how: 'gzip', path: candidate.path, id, medium, before, size: null };
+    }
+  } catch {
+    // A damaged or half written archive: not the one, or not yet.
+  }
+  medium.close();
+  return null;
+}

@@ -1,0 +1,324 @@
+/**
+ * Gives each file its stream: the key, the generation, and where reading goes on. Takes open files and what the state saved;
+ * keeps which stream belongs to which inode now, and what the streams that ended looked like. Decides by content: a saved
+ * offset is used only where the head and the bytes before it are still the ones that were read.
+ */
+import type { BigIntStats } from 'node:fs';
+import type { FileSourceConfig } from '../model/config.ts';
+import type { SavedPosition } from '../model/seams.ts';
+import { type Beginning, findBeginning, type TimeOf } from './begin.ts';
+import {
+  type ContentFacts,
+  ContentMemory,
+  compareContent,
+  type FileId,
+  fileIdOf,
+  headBytesMax,
+  inodeName,
+  markerBytesMax,
+  type Peek,
+  parseIdentity,
+  type SavedIdentity,
+  streamKey,
+} from './identity.ts';
+import { FileMedium, type Medium, peekFile } from './medium.ts';
+import { Tail, type TailDeps } from './tail.ts';
+
+/** A file just opened. Whoever takes it owns the descriptor. */
+export interface OpenFile {
+  readonly fd: number;
+  readonly stat: BigIntStats;
+  readonly path: string;
+  readonly remote: boolean;
+}
+export interface Saved {
+  readonly position: SavedPosition;
+  readonly identity: SavedIdentity;
+}
+export interface Ended {
+  readonly path: string;
+  readonly facts: ContentFacts;
+}
+
+/** Ended streams that are remembered, to know their copies when they turn up. */
+const endedMax = 64;
+/** Generations that are looked up in the state, at most. */
+const generationsMax = 100_000;
+/** Inodes whose last generation is remembered in memory; the oldest are forgotten, and found in the state. */
+const inodesMax = 50_000;
+
+export class Streams {
+  /** inode -> the stream of its present content. */
+  readonly byInode = new Map<string, Tail>();
+  readonly all = new Set<Tail>();
+  readonly ended: Ended[] = [];
+  /** Keys of streams that run. */
+  readonly #running = new Set<string>();
+  /** Keys that ran in this process and ended, with where they ended: newer than what the state may have. */
+  readonly #left = new Map<string, SavedPosition>();
+  readonly #generations = new Map<string, number>();
+  readonly #saved: Saved[] = [];
+  readonly #savedByInode = new Map<string, Saved[]>();
+  readonly #deps: TailDeps;
+  readonly #config: FileSourceConfig;
+  readonly #timeOf: TimeOf | null;
+
+  constructor(deps: TailDeps, config: FileSourceConfig, timeOf: TimeOf | null) {
+    this.#deps = deps;
+    this.#config = config;
+    this.#timeOf = timeOf;
+    for (const position of deps.port.positions(config.name)) {
+      const identity = parseIdentity(position);
+      if (identity === null) continue;
+      const saved = { position, identity };
+      this.#saved.push(saved);
+      const inode = inodeName(identity.id);
+      this.#savedByInode.set(inode, [...(this.#savedByInode.get(inode) ?? []), saved]);
+    }
+  }
+
+  /** What was saved for a path and runs nowhere yet, the oldest first. */
+  unclaimed(): Saved[] {
+    return this.#saved
+      .filter(
+        ({ position, identity }) =>
+          !identity.done && !this.#running.has(position.key) && !this.#left.has(position.key),
+      )
+      .sort((a, b) => a.position.updatedAt - b.position.updatedAt);
+  }
+
+  /** When a path was last read, ms of the wall clock, or null. */
+  lastReadAt(path: string): number | null {
+    const times = this.#saved.filter((s) => s.position.path === path).map((s) => s.position.updatedAt);
+    return times.length === 0 ? null : Math.max(...times);
+  }
+
+  isSavedKey(key: string): boolean {
+    return this.#saved.some(({ position }) => position.key === key);
+  }
+
+  /**
+   * The stream of an open file. `initial`: it was there before the very first start, so the configured start counts.
+   * `atPath`: a position saved for the same path may be continued if the content is the same.
+   */
+  async open(file: OpenFile, how: { readonly initial: boolean; readonly atPath: boolean }): Promise<Tail> {
+    const peek: Peek = (position, length) => peekFile(file.fd, position, length);
+    const size = Number(file.stat.size);
+    const id = fileIdOf(file.stat);
+    const known = this.#known(id);
+    for (const saved of this.#candidates(file, known, how.atPath)) {
+      const verdict = await compareContent(saved.identity.facts, size, peek);
+      if (verdict === 'same') return this.#resume(file, saved, peek);
+      if (verdict === 'shorter' && inodeName(saved.identity.id) === inodeName(id)) {
+        this.#deps.port.count(this.#config.name, 'truncated', 1);
+        this.#leave(saved.position);
+        return this.#begin(file, await cutHere(size, peek), peek, true);
+      }
+      if (inodeName(saved.identity.id) === inodeName(id)) {
+        this.#deps.port.count(this.#config.name, 'truncated', 1);
+      }
+    }
+    const start = how.initial
+      ? await findBeginning(this.#config.start, size, peek, this.#timeOf)
+      : { offset: 0, skipLine: false };
+    return this.#begin(file, start, peek, false);
+  }
+
+  /** The content of a file was replaced while it was read: its next generation. */
+  async renew(file: OpenFile, at: 'beginning' | 'end'): Promise<Tail> {
+    const peek: Peek = (position, length) => peekFile(file.fd, position, length);
+    const start =
+      at === 'beginning' ? { offset: 0, skipLine: false } : await cutHere(Number(file.stat.size), peek);
+    return this.#begin(file, start, peek, at === 'end');
+  }
+
+  /** The old file goes on without its stream, which moved to a new one: what is written to it now is a generation of its own. */
+  async leaveBehind(file: OpenFile, from: number): Promise<Tail> {
+    const peek: Peek = (position, length) => peekFile(file.fd, position, length);
+    return this.#begin(file, { offset: from, skipLine: false }, peek, true);
+  }
+
+  /** A saved stream whose rest was found elsewhere. */
+  resumeElsewhere(saved: Saved, medium: Medium, before: Buffer, remote: boolean): Tail {
+    const tail = this.#make({ ...saved, path: saved.position.path, before, remote, id: saved.identity.id });
+    tail.medium = medium;
+    return tail;
+  }
+
+  /** The stream ended: it is remembered for a while, so that copies of it are known. */
+  end(tail: Tail): void {
+    this.all.delete(tail);
+    this.#running.delete(tail.stream.key);
+    if (tail.remembered !== null) this.#leave(tail.remembered);
+    if (this.byInode.get(tail.inode) === tail) this.byInode.delete(tail.inode);
+    this.ended.push({ path: tail.path, facts: tail.memory.facts(tail.offset) });
+    if (this.ended.length > endedMax) this.ended.shift();
+  }
+
+  /** The stream reads another file from now on. */
+  moved(tail: Tail, from: string): void {
+    if (this.byInode.get(from) === tail) this.byInode.delete(from);
+    this.byInode.set(tail.inode, tail);
+  }
+
+  async #resume(file: OpenFile, saved: Saved, peek: Peek): Promise<Tail> {
+    const { offset } = saved.position;
+    const from = Math.max(0, offset - markerBytesMax);
+    const before = await peek(from, offset - from);
+    const id = fileIdOf(file.stat);
+    const tail = this.#make({ ...saved, path: file.path, before, remote: file.remote, id });
+    tail.medium = new FileMedium(file.fd);
+    tail.memory.setHead(await peek(0, headBytesMax));
+    noteSeen(tail, file.stat);
+    this.byInode.set(tail.inode, tail);
+    tail.remember();
+    return tail;
+  }
+
+  async #begin(file: OpenFile, start: Beginning, peek: Peek, looked: boolean): Promise<Tail> {
+    const id = fileIdOf(file.stat);
+    const generation = this.#nextGeneration(id);
+    const key = streamKey(id, generation);
+    const from = Math.max(0, start.offset - markerBytesMax);
+    const memory = new ContentMemory();
+    if (start.offset > 0) memory.setHead(await peek(0, headBytesMax));
+    const tail = new Tail(this.#deps, {
+      stream: this.#stream(key, file.path),
+      path: file.path,
+      id,
+      generation,
+      offset: start.offset,
+      memory,
+      before: start.offset > 0 ? await peek(from, start.offset - from) : Buffer.alloc(0),
+      skipLine: start.skipLine,
+      remote: file.remote,
+    });
+    tail.medium = new FileMedium(file.fd);
+    tail.fresh = !looked && start.offset === 0;
+    noteSeen(tail, file.stat);
+    this.#claim(tail);
+    this.byInode.set(tail.inode, tail);
+    tail.remember();
+    return tail;
+  }
+
+  #make(
+    from: Saved & {
+      readonly path: string;
+      readonly before: Buffer;
+      readonly remote: boolean;
+      readonly id: FileId;
+    },
+  ): Tail {
+    const { position, identity } = from;
+    const tail = new Tail(this.#deps, {
+      stream: this.#stream(position.key, from.path),
+      path: from.path,
+      id: from.id,
+      generation: identity.generation,
+      offset: position.offset,
+      memory: new ContentMemory(identity.facts.samples),
+      before: from.before,
+      skipLine: identity.skipLine,
+      remote: from.remote,
+    });
+    tail.fresh = position.offset === 0;
+    this.#claim(tail);
+    return tail;
+  }
+
+  #stream(key: string, path: string): Tail['stream'] {
+    return { source: this.#config.name, key, path, host: null, labels: this.#config.labels };
+  }
+
+  #claim(tail: Tail): void {
+    this.all.add(tail);
+    this.#running.add(tail.stream.key);
+    const name = generationName(tail.id);
+    this.#generations.delete(name);
+    this.#generations.set(name, tail.generation);
+    if (this.#generations.size > inodesMax) {
+      const [oldest] = this.#generations.keys();
+      if (oldest !== undefined) this.#generations.delete(oldest);
+    }
+  }
+
+  #leave(position: SavedPosition): void {
+    this.#left.set(position.key, position);
+    if (this.#left.size <= inodesMax) return;
+    const [oldest] = this.#left.keys();
+    if (oldest !== undefined) this.#left.delete(oldest);
+  }
+
+  /** Where a stream stands by the newest knowledge. */
+  #latest(key: string): Saved | null {
+    const position = this.#left.get(key) ?? this.#deps.port.position(key);
+    const identity = position === null ? null : parseIdentity(position);
+    return position === null || identity === null ? null : { position, identity };
+  }
+
+  /** The newest generation of a file that the state or this process knows, or null. */
+  #known(id: FileId): { generation: number; saved: Saved | null } | null {
+    let found: { generation: number; saved: Saved | null } | null = null;
+    const note = (generation: number, saved: Saved | null): void => {
+      if (
+        found === null ||
+        generation > found.generation ||
+        (generation === found.generation && saved !== null)
+      ) {
+        found = { generation, saved };
+      }
+    };
+    for (const saved of this.#savedByInode.get(inodeName(id)) ?? []) {
+      if (saved.identity.id.birthNs === id.birthNs) note(saved.identity.generation, saved);
+    }
+    const remembered = this.#generations.get(generationName(id));
+    if (remembered !== undefined) note(remembered, null);
+    let next = (found as { generation: number } | null)?.generation ?? 0;
+    for (; next < generationsMax; next++) {
+      const saved = this.#latest(streamKey(id, next));
+      if (saved === null) {
+        if (found !== null && next === (found as { generation: number }).generation) continue;
+        break;
+      }
+      note(next, inodeName(saved.identity.id) === inodeName(id) ? saved : null);
+    }
+    return found;
+  }
+
+  #nextGeneration(id: FileId): number {
+    const known = this.#known(id);
+    return known === null ? 0 : known.generation + 1;
+  }
+
+  #candidates(file: OpenFile, known: { saved: Saved | null } | null, atPath: boolean): Saved[] {
+    const id = fileIdOf(file.stat);
+    const list: Saved[] = known?.saved ? [known.saved] : [];
+    const more = (this.#savedByInode.get(inodeName(id)) ?? []).slice().reverse();
+    const samePath = atPath
+      ? this.#saved
+          .filter((s) => s.position.path === file.path && s.identity.facts.markerLength > 0)
+          .reverse()
+      : [];
+    for (const saved of [...more, ...samePath]) if (!list.includes(saved)) list.push(saved);
+    return list
+      .filter(({ position }) => !this.#running.has(position.key))
+      .map((saved) => this.#latest(saved.position.key) ?? saved);
+  }
+}
+
+/** What a file showed, so that the next look knows whether anything changed. */
+export function noteSeen(tail: Tail, stat: BigIntStats): void {
+  tail.seenSize = Number(stat.size);
+  tail.seenChangeNs = stat.ctimeNs;
+}
+
+/** At the end of what is left of a file that was cut: the line that was cut through is not a line any more. */
+async function cutHere(size: number, peek: Peek): Promise<Beginning> {
+  const last = size > 0 ? await peek(size - 1, 1) : Buffer.alloc(0);
+  return { offset: size, skipLine: last.length > 0 && last[0] !== 10 };
+}
+
+function generationName(id: FileId): string {
+  return `${inodeName(id)}:${id.birthNs}`;
+}

@@ -1,0 +1,135 @@
+/**
+ * Lets the streams read in turns: each gets a fair share, so that a busy file does not starve a quiet one. Takes streams that
+ * have something to read; runs few at a time, fewer still on one device, since one that hangs must not hold up the others.
+ */
+import { ReadBuffers, type Tail, type TurnEnd } from './tail.ts';
+
+/** Bytes of one turn while others wait. */
+const shareBytes = 1024 * 1024;
+/** Turns at once on one device, and in all: libuv has four threads. */
+const deviceTurnsMax = 1;
+const turnsMax = 3;
+
+export interface TurnHandlers {
+  /** Makes the stream ready to read: opened, looked at. `nothing`: it is at its end. `wait`: it can't be read now. */
+  readonly ready: (tail: Tail) => Promise<'read' | 'nothing' | 'wait'>;
+  readonly ended: (tail: Tail, end: TurnEnd) => Promise<void> | void;
+  readonly failed: (tail: Tail, error: unknown) => void;
+}
+
+export class Turns {
+  readonly #handlers: TurnHandlers;
+  readonly #queue = new Set<Tail>();
+  readonly #running = new Map<bigint, number>();
+  readonly #spare: ReadBuffers[] = [];
+  readonly #held = new Set<Tail>();
+  #active = 0;
+  #stopped = false;
+  #idle: (() => void)[] = [];
+
+  constructor(handlers: TurnHandlers) {
+    this.#handlers = handlers;
+  }
+
+  /** There is, or may be, something to read. */
+  want(tail: Tail): void {
+    if (tail.ended || this.#stopped) return;
+    if (tail.busy) {
+      tail.wanted = true;
+      return;
+    }
+    for (const before of tail.after) {
+      if (before.caughtUp || before.ended) tail.after.delete(before);
+    }
+    if (tail.after.size > 0) {
+      tail.wanted = true;
+      return;
+    }
+    this.#queue.add(tail);
+    this.#next();
+  }
+
+  /** No turn of this stream runs, and none begins before `release`. */
+  async hold(tail: Tail): Promise<void> {
+    this.#held.add(tail);
+    while (tail.busy) await this.#change();
+  }
+
+  release(tail: Tail): void {
+    this.#held.delete(tail);
+    this.#next();
+  }
+
+  /** Resolves when nothing is waiting and nothing runs. */
+  async quiet(): Promise<void> {
+    while (this.#active > 0 || this.#queue.size > 0) await this.#change();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#queue.clear();
+    while (this.#active > 0) await this.#change();
+  }
+
+  #change(): Promise<void> {
+    return new Promise((resolve) => this.#idle.push(resolve));
+  }
+
+  #next(): void {
+    if (this.#stopped) return;
+    for (const tail of this.#queue) {
+      if (this.#active >= turnsMax) return;
+      if (tail.busy || this.#held.has(tail)) continue;
+      const running = this.#running.get(tail.id.dev) ?? 0;
+      if (running >= deviceTurnsMax) continue;
+      this.#queue.delete(tail);
+      void this.#run(tail);
+    }
+  }
+
+  async #run(tail: Tail): Promise<void> {
+    const { dev } = tail.id;
+    const buffers = this.#spare.pop() ?? new ReadBuffers();
+    this.#active++;
+    this.#running.set(dev, (this.#running.get(dev) ?? 0) + 1);
+    tail.busy = true;
+    tail.wanted = false;
+    let end: TurnEnd | null = null;
+    try {
+      const ready = await this.#handlers.ready(tail);
+      if (ready === 'nothing') end = 'end';
+      if (ready === 'read') {
+        end = await tail.turn(buffers, shareBytes, () => !this.#stopped && !this.#held.has(tail));
+      }
+    } catch (error) {
+      if (!isSystemError(error)) throw error;
+      this.#handlers.failed(tail, error);
+    } finally {
+      tail.busy = false;
+      this.#active--;
+      this.#running.set(dev, (this.#running.get(dev) ?? 1) - 1);
+      this.#spare.push(buffers);
+    }
+    if (end === 'more') this.#queue.add(tail);
+    else if (end !== null && !this.#stopped) await this.#handlers.ended(tail, end);
+    if (tail.wanted) this.want(tail);
+    this.#wakeWaiting();
+    this.#next();
+  }
+
+  #wakeWaiting(): void {
+    const waiting = this.#idle;
+    this.#idle = [];
+    for (const resolve of waiting) resolve();
+  }
+}
+
+/** What the system refuses comes with a code and a call; anything else is a fault of ours and must be seen. */
+function isSystemError(error: unknown): boolean {
+  return (
+    error instanceof Error &&
+    'code' in error &&
+    typeof error.code === 'string' &&
+    !error.code.startsWith('ERR_')
+  );
+}
