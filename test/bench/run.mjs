@@ -1,0 +1,209 @@
+/**
+ * `npm run bench`: the whole daemon over a generated log, beside grep and the peers that are installed, in one run on one machine,
+ * as ratios. Also memory, latency and idle cost. Options: --mb 1000 (size of the log), --quick (100 MB), --only NAME.
+ * Writes nothing but files in a temporary folder, and prints the table.
+ */
+import { spawn, spawnSync } from 'node:child_process';
+import { appendFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { cpus, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { makeLog, rulesOf } from './log.mjs';
+import { best, cpuSeconds, peakMiB, residentMiB, run } from './measure.mjs';
+
+const main = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
+const args = process.argv.slice(2);
+const option = (name, other) => (args.includes(name) ? args[args.indexOf(name) + 1] : other);
+const megabytes = Number(option('--mb', args.includes('--quick') ? '100' : '1000'));
+const only = option('--only', '');
+const wants = (name) => only === '' || only === name;
+const cache = join(tmpdir(), 'tocsin-bench');
+mkdirSync(cache, { recursive: true });
+const dir = mkdtempSync(join(tmpdir(), 'tocsin-bench-run-'));
+process.on('exit', () => rmSync(dir, { recursive: true, force: true }));
+
+const has = (command) => spawnSync('sh', ['-c', `command -v ${command}`]).status === 0;
+
+const received = [];
+const server = createServer((request, response) => {
+  const at = performance.now();
+  const parts = [];
+  request.on('data', (part) => parts.push(part));
+  request.on('end', () => {
+    received.push({ at, text: Buffer.concat(parts).toString() });
+    response.end('ok');
+  });
+});
+await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+const url = `http://127.0.0.1:${server.address().port}/hook`;
+
+function configFor(rules, extra = '') {
+  const path = join(dir, `tocsin-${rules.length}-${Math.random().toString(36).slice(2)}.yaml`);
+  const rulesPath = `${path}.rules`;
+  writeFileSync(rulesPath, `rules:\n${rules.map((rule) => `  - { id: ${rule.id}, match: '${rule.pattern}', by: [] }\n`).join('')}`);
+  writeFileSync(path, `rules: [ ${rulesPath} ]\nchannels: { hook: { type: webhook, url: '${url}' } }\nstate: { dir: ${path}.state }\n${extra}`);
+  return path;
+}
+
+function patternsFor(rules) {
+  const path = join(dir, `patterns-${rules.length}`);
+  writeFileSync(path, `${rules.map((rule) => rule.pattern.replaceAll('(?<', '(?P<').replace(/\(\?P<\w+>/g, '(')).join('\n')}\n`);
+  return path;
+}
+
+const line = (name, mbs, ratio, memory) => console.log(`  ${name.padEnd(34)} ${mbs.toFixed(0).padStart(6)} MB/s  ${ratio.padStart(7)}  ${memory === null ? '' : `${memory.toFixed(0).padStart(5)} MiB`}`);
+
+async function throughput() {
+  for (const celery of [false, true]) {
+    const all = rulesOf(1000);
+    const log = join(cache, `${celery ? 'celery' : 'mixed'}-${megabytes}.log`);
+    makeLog({ path: log, bytes: megabytes * 1e6, rules: all.slice(0, 20), matching: 1000, celery });
+    spawnSync('cat', [log], { stdio: ['ignore', 'ignore', 'ignore'] });
+    console.log(`\n${megabytes} MB of ${celery ? 'Celery' : 'mixed'} lines, one in 1,000 matching (best of 3; ratio to rg -j1 with the same patterns)`);
+    const times = {};
+    for (const count of [1, 10, 20, 100, 1000]) {
+      const rules = all.slice(0, count);
+      const config = configFor(rules);
+      const ours = await best(3, process.execPath, [main, 'run', '--once', '--config', config, '--log-level', 'warn', log]);
+      if (ours.code !== 0) console.log(`  tocsin failed: ${ours.code} ${ours.stderr.slice(-2000)}`);
+      times[count] = ours.seconds;
+      const speed = megabytes / ours.seconds;
+      if (has('rg')) {
+        const grep = await best(3, 'rg', ['-j1', '-c', '-f', patternsFor(rules), log]);
+        line(`tocsin, ${count} rules`, speed, (grep.seconds / ours.seconds).toFixed(2), ours.peakMiB);
+        line(`rg -j1 -c, ${count} patterns`, megabytes / grep.seconds, '1', grep.peakMiB);
+      } else line(`tocsin, ${count} rules`, speed, '', ours.peakMiB);
+    }
+    console.log(`  1,000 rules cost ${(times[1000] / times[10]).toFixed(2)} x of 10`);
+  }
+}
+
+/** Peers on a tenth of the log: they need minutes for all of it. */
+async function peers() {
+  const rules = rulesOf(20);
+  const size = Math.max(20, megabytes / 20);
+  const log = join(cache, `mixed-${size}.log`);
+  makeLog({ path: log, bytes: size * 1e6, rules, matching: 1000, celery: false });
+  console.log(`\nPeers, 20 rules, ${size} MB (ratio: how many times as fast Tocsin is)`);
+  const ours = await best(3, process.execPath, [main, 'run', '--once', '--config', configFor(rules), '--log-level', 'warn', log]);
+  line('tocsin', size / ours.seconds, '1', ours.peakMiB);
+  const plain = rules.map((rule) => rule.pattern.replace(/\(\?<\w+>/g, '('));
+  if (has('mtail')) {
+    const program = join(dir, 'bench.mtail');
+    writeFileSync(program, plain.map((pattern, index) => `counter c${index}\n/${pattern.replaceAll('/', '\\/')}/ {\n  c${index}++\n}\n`).join(''));
+    const peer = await run('mtail', ['--one_shot', '--progs', program, '--logs', log, '--logtostderr=false', '--log_dir', dir]);
+    line('mtail', size / peer.seconds, (peer.seconds / ours.seconds).toFixed(1), peer.peakMiB);
+  } else console.log('  mtail is not installed: skipped');
+  if (has('sec')) {
+    const program = join(dir, 'bench.sec');
+    writeFileSync(program, plain.map((pattern, index) => `type=Single\nptype=RegExp\npattern=${pattern}\ndesc=r${index}\naction=none\n`).join('\n'));
+    const peer = await run('sec', [`--conf=${program}`, `--input=${log}`, '--notail', '--fromstart']);
+    line('SEC', size / peer.seconds, (peer.seconds / ours.seconds).toFixed(1), peer.peakMiB);
+  } else console.log('  SEC is not installed: skipped');
+  if (has('syslog-ng')) await syslogNg(plain, log, size, ours.seconds);
+  else console.log('  syslog-ng is not installed: skipped');
+}
+
+async function syslogNg(patterns, log, size, seconds) {
+  const config = join(dir, 'syslog-ng.conf');
+  const out = join(dir, 'syslog-ng.out');
+  const filters = patterns.map((pattern) => `match("${pattern.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}" value("MESSAGE") type("pcre"))`).join(' or ');
+  writeFileSync(
+    config,
+    `@version: 3.38\noptions { stats-freq(0); };\nsource s { file("${log}" flags(no-parse) follow-freq(0.1) log-fetch-limit(10000) log-iw-size(100000)); };\ndestination d { file("${out}"); };\nfilter f { ${filters} };\nlog { source(s); filter(f); destination(d); flags(flow-control); };\nlog { source(s); filter { match("THE-END-OF-IT" value("MESSAGE")) }; destination { file("${out}.end"); }; };\n`,
+  );
+  const began = performance.now();
+  const copy = join(dir, 'peer.log');
+  spawnSync('sh', ['-c', `cp ${log} ${copy}; echo THE-END-OF-IT >> ${copy}; sed -i 's#${log}#${copy}#' ${config}`]);
+  const start = performance.now();
+  const child = spawn('syslog-ng', ['-F', '-f', config, '-R', join(dir, 'sng.persist'), '-p', join(dir, 'sng.pid'), '-c', join(dir, 'sng.ctl')], { stdio: 'ignore' });
+  for (;;) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    const done = spawnSync('sh', ['-c', `test -s ${out}.end`]).status === 0;
+    if (done || performance.now() - began > 300_000) break;
+  }
+  const took = (performance.now() - start) / 1000;
+  line('syslog-ng', size / took, (took / seconds).toFixed(1), null);
+  child.kill('SIGKILL');
+}
+
+async function startDaemon(config) {
+  const child = spawn(process.execPath, [main, 'run', '--config', config, '--log-level', 'warn'], { stdio: ['ignore', 'ignore', 'pipe'] });
+  await new Promise((resolve) => {
+    let said = '';
+    child.stderr.on('data', (part) => {
+      said += part;
+      if (said.includes('tells')) resolve();
+    });
+  });
+  await new Promise((resolve) => setTimeout(resolve, 1500));
+  return child;
+}
+
+async function latency() {
+  const log = join(dir, 'latency.log');
+  writeFileSync(log, '');
+  const rules = [{ id: 'seen', pattern: 'ping (?<n>\\d+)' }];
+  const config = configFor(rules, `sources: { app: { file: ${log}, multiline: none } }\ndefaults: { by: n, limit: none }\n`);
+  writeFileSync(`${config}.rules`, `rules: [ { id: seen, match: 'ping (?<n>\\d+)', by: n, limit: none } ]\n`);
+  const child = await startDaemon(config);
+  const sent = new Map();
+  received.length = 0;
+  for (let n = 0; n < 400; n++) {
+    sent.set(String(n), performance.now());
+    appendFileSync(log, `ping ${n}\n`);
+    await new Promise((resolve) => setTimeout(resolve, 20 + (n % 7) * 13));
+  }
+  await new Promise((resolve) => setTimeout(resolve, 2000));
+  const waits = received.map((one) => one.at - sent.get(String(JSON.parse(one.text).incident.fields.n))).sort((a, b) => a - b);
+  console.log(`\nLine written -> request received, quiet machine, 400 lines: ${waits.length} told, p50 ${waits[Math.floor(waits.length * 0.5)]?.toFixed(1)} ms, p99 ${waits[Math.floor(waits.length * 0.99)]?.toFixed(1)} ms, max ${waits.at(-1)?.toFixed(1)} ms`);
+  child.kill('SIGKILL');
+}
+
+async function idle() {
+  const logs = join(dir, 'many');
+  mkdirSync(logs);
+  for (let n = 0; n < 1000; n++) writeFileSync(join(logs, `worker-${n}.log`), `line of file ${n}\n`);
+  const config = configFor(rulesOf(20), `sources: { many: { file: '${logs}/*.log' } }\n`);
+  const child = await startDaemon(config);
+  await new Promise((resolve) => setTimeout(resolve, 15_000));
+  const before = cpuSeconds(child.pid);
+  await new Promise((resolve) => setTimeout(resolve, 20_000));
+  const used = cpuSeconds(child.pid) - before;
+  console.log(`\nIdle with 1,000 files: ${((used / 20) * 100).toFixed(2)} % of a core, ${residentMiB(child.pid).toFixed(0)} MiB resident, peak ${peakMiB(child.pid).toFixed(0)} MiB`);
+  child.kill('SIGKILL');
+}
+
+async function everyLine() {
+  const log = join(cache, 'every.log');
+  const lines = 1_000_000;
+  makeEvery(log, lines);
+  const path = join(dir, 'every.yaml');
+  writeFileSync(`${path}.rules`, `rules: [ { id: seen, match: 'job (?<kind>\\w+) number', by: kind } ]\n`);
+  writeFileSync(path, `rules: [ ${path}.rules ]\nchannels: { hook: { type: webhook, url: '${url}' } }\nstate: { dir: ${path}.state }\n`);
+  const ours = await best(2, process.execPath, [main, 'run', '--once', '--config', path, '--log-level', 'warn', log]);
+  console.log(`\nEvery line matches, by a field of 100 values: ${(lines / ours.seconds / 1000).toFixed(0)} thousand records/s, peak ${ours.peakMiB.toFixed(0)} MiB${ours.code === 0 ? '' : ` FAILED ${ours.stderr.slice(-500)}`}`);
+}
+
+function makeEvery(path, lines) {
+  let text = '';
+  writeFileSync(path, '');
+  for (let n = 0; n < lines; n++) {
+    text += `2026-01-05 10:00:00 worker: job kind${n % 100} number ${n} did not end well, status ${n % 7}\n`;
+    if (text.length > 1 << 20) {
+      appendFileSync(path, text);
+      text = '';
+    }
+  }
+  appendFileSync(path, text);
+}
+
+console.log(`Node ${process.version}, ${cpus().length} x ${cpus()[0]?.model}`);
+if (wants('throughput')) await throughput();
+if (wants('every')) await everyLine();
+if (wants('peers')) await peers();
+if (wants('latency')) await latency();
+if (wants('idle')) await idle();
+server.close();
+process.exit(0);
