@@ -1,0 +1,208 @@
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { createChannel } from '../../src/channels/channels.ts';
+import { type DeadLetter, Sender, type SenderEvents } from '../../src/daemon/sender.ts';
+import { newAccounts } from '../../src/incidents/accounts.ts';
+import { type ChannelConfig, Secret } from '../../src/model/config.ts';
+import type { Ledger, OutboxItem } from '../../src/model/intent.ts';
+import type { Store } from '../../src/model/store.ts';
+import { Desk } from '../../src/notify/desk.ts';
+import { memoryStore } from '../../src/state/memory.ts';
+import { realClock } from '../../src/system/clock.ts';
+import { FakeClock } from '../support/fake-clock.ts';
+import { anIntent } from '../support/make.ts';
+import { waitFor } from '../support/wait-for.ts';
+import { type WebhookServer, webhookServer } from '../support/webhook-server.ts';
+
+function channelConfig(name: string, url: string): ChannelConfig {
+  return {
+    name,
+    type: 'webhook',
+    options: { url: new Secret(url) },
+    budget: null,
+    fallback: null,
+    minSeverity: null,
+    timeoutMs: 2_000,
+    maxAgeMs: 3_600_000,
+    allowPrivate: true,
+    unusable: null,
+    origin: { file: 'tocsin.yaml', line: 1, column: 1, length: 1 },
+  };
+}
+
+interface Rig {
+  readonly store: Store;
+  readonly clock: FakeClock;
+  readonly sender: Sender;
+  readonly desk: Desk;
+  readonly dead: DeadLetter[];
+  readonly failed: string[];
+  ledger(channel: string): Readonly<Ledger>;
+  tell(...ids: string[]): void;
+}
+
+/** A sender with real channels to real servers; only time is moved by hand. */
+function rig(servers: Readonly<Record<string, string>>, store = memoryStore()): Rig {
+  const clock = new FakeClock();
+  const dead: DeadLetter[] = [];
+  const failed: string[] = [];
+  const accounts = newAccounts(store.table<Ledger>('ledgers'));
+  const events: SenderEvents = {
+    delivered: () => {},
+    failed: (item) => failed.push(item.lastError ?? ''),
+    dead: (letter) => dead.push(letter),
+    changed: () => {},
+  };
+  const sender = new Sender({ store, accounts, clock, random: () => 0.5, events });
+  const configs = Object.entries(servers).map(([name, url]) => channelConfig(name, url));
+  // The deadline of a request is real time: the server is real.
+  const deps = { clock: realClock, write: () => {}, colours: false, version: '0' };
+  sender.use(configs.map((config) => ({ config, channel: createChannel(config, deps) })));
+  onTestFinished(() => sender.stop(0));
+  const desk = new Desk(store, configs);
+  return {
+    store,
+    clock,
+    sender,
+    desk,
+    dead,
+    failed,
+    ledger: (channel) => accounts.of(channel),
+    tell: (...ids) => {
+      for (const id of ids) {
+        accounts.pending(Object.keys(servers), 1);
+        desk.take(anIntent({ id, channels: Object.keys(servers) }), clock.now());
+      }
+      sender.offer(desk.takeFresh());
+    },
+  };
+}
+
+const ids = (server: WebhookServer): string[] => server.received.map((one) => one.json.incident.id as string);
+
+describe('the sender', () => {
+  it('delivers in order, one at a time, and moves the account', async () => {
+    const server = await webhookServer();
+    const { tell, ledger, sender } = rig({ eng: server.url });
+    tell('a', 'b', 'c');
+    await sender.settled();
+    expect(ids(server)).toEqual(['a', 'b', 'c']);
+    expect(ledger('eng')).toMatchObject({ matched: 3, notified: 3, pending: 0 });
+  });
+
+  it('tries again with the same id after a 500, not before its wait, and keeps the order', async () => {
+    const server = await webhookServer();
+    server.script.push({ status: 500, body: 'oops' });
+    const { tell, clock, failed } = rig({ eng: server.url });
+    tell('a', 'b');
+    await waitFor('the failure', () => failed.length === 1);
+    await clock.advance(400);
+    expect(server.received).toHaveLength(1);
+    await clock.advance(200);
+    await waitFor('both', () => server.received.length === 3);
+    expect(ids(server)).toEqual(['a', 'a', 'b']);
+    expect(server.received.map((one) => one.json.notification.attempt)).toEqual([1, 2, 1]);
+    expect(new Set(server.received.slice(0, 2).map((one) => one.headers['webhook-id'])).size).toBe(1);
+  });
+
+  it('D5 waits as long as the server asks', async () => {
+    const server = await webhookServer();
+    server.script.push({ status: 429, headers: { 'retry-after': '30' } });
+    const { tell, clock, failed } = rig({ eng: server.url });
+    tell('a');
+    await waitFor('the 429', () => failed.length === 1);
+    await clock.advance(29_000);
+    expect(server.received).toHaveLength(1);
+    await clock.advance(2_000);
+    await waitFor('the second try', () => server.received.length === 2);
+  });
+
+  it('D6 keeps what a channel refuses for good, asks once a minute, and says what came back', async () => {
+    const server = await webhookServer();
+    server.fallback = { status: 403, body: 'token revoked' };
+    const { tell, clock, sender, ledger, dead } = rig({ eng: server.url });
+    tell('a', 'b');
+    await waitFor('the refusal', () => sender.facts('eng')?.state === 'parked');
+    expect(sender.facts('eng')).toMatchObject({ lastStatus: 403, queued: 2 });
+    expect(sender.facts('eng')?.lastError).toContain('403');
+    await clock.advance(59_000);
+    expect(server.received).toHaveLength(1);
+    server.fallback = { status: 200, body: 'ok' };
+    await clock.advance(2_000);
+    await waitFor('both', () => ledger('eng').notified === 2);
+    expect(ids(server)).toEqual(['a', 'a', 'b']);
+    expect(dead).toEqual([]);
+  });
+
+  it('D6 tries the plain form once, then gives a message up, keeps it, and goes on with the next', async () => {
+    const server = await webhookServer();
+    server.script.push({ status: 400, body: 'bad' }, { status: 400, body: 'bad' });
+    const { tell, dead, ledger } = rig({ eng: server.url });
+    tell('a', 'b');
+    await waitFor('b', () => ledger('eng').notified === 1);
+    expect(ids(server)).toEqual(['a', 'a', 'b']);
+    expect(dead).toHaveLength(1);
+    expect(ledger('eng')).toMatchObject({ matched: 2, notified: 1, dead: 1, pending: 0 });
+  });
+
+  it('I15 sends a dead letter again with the same id when a person asks', async () => {
+    const server = await webhookServer();
+    server.script.push({ status: 400 }, { status: 400 });
+    const { tell, dead, ledger, sender } = rig({ eng: server.url });
+    tell('a');
+    await waitFor('the dead letter', () => dead.length === 1);
+    expect(sender.retry(`${dead[0]?.notification.notification.id}@eng`)).toBe(true);
+    await waitFor('the delivery', () => ledger('eng').notified === 1);
+    expect(new Set(server.received.map((one) => one.headers['webhook-id'])).size).toBe(1);
+    expect(sender.retry('nothing@eng')).toBe(false);
+  });
+
+  it('D7 gives up after max_age, not after a number of tries', async () => {
+    const server = await webhookServer();
+    server.fallback = { status: 503 };
+    const { tell, clock, dead, failed } = rig({ eng: server.url });
+    tell('a');
+    for (let turn = 1; dead.length === 0 && turn < 100; turn++) {
+      await waitFor('a try', () => failed.length >= turn || dead.length > 0);
+      await clock.advance(300_000);
+    }
+    expect(dead[0]?.why).toContain('max_age');
+    expect(server.received.length).toBeGreaterThan(10);
+  });
+
+  it('D16 is not held back by another channel that hangs', async () => {
+    const live = await webhookServer();
+    const hung = await webhookServer();
+    hung.fallback = { act: 'hang' };
+    const { tell, ledger } = rig({ hung: hung.url, live: live.url });
+    tell('a', 'b', 'c');
+    await waitFor('the live one', () => ledger('live').notified === 3);
+    expect(ledger('hung').pending).toBe(3);
+  });
+
+  it('A4 sends what an earlier run left, with the same id and no new line', async () => {
+    const server = await webhookServer();
+    const store = memoryStore();
+    const first = rig({ eng: 'http://127.0.0.1:9/hook' }, store);
+    first.tell('a');
+    await waitFor('the failure', () => first.failed.length === 1);
+    await first.sender.stop(0);
+    const left = store.table<OutboxItem>('outbox').scan('', 10);
+    expect(left).toHaveLength(1);
+    const second = rig({ eng: server.url }, store);
+    expect(second.sender.resume()).toBe(1);
+    await second.clock.advance(300_000);
+    await waitFor('the delivery', () => server.received.length === 1);
+    expect(server.received[0]?.headers['webhook-id']).toBe(left[0]?.value.notification.notification.id);
+  });
+
+  it('D19 sends a test message past everything that waits, once, and gives the real answer', async () => {
+    const server = await webhookServer();
+    server.fallback = { status: 403, body: 'no such hook' };
+    const { tell, sender } = rig({ eng: server.url });
+    tell('a');
+    await waitFor('the refusal', () => sender.facts('eng')?.state === 'parked');
+    const delivery = await sender.test('eng', anIntent({ id: 't', kind: 'test' }).notification);
+    expect(delivery).toMatchObject({ outcome: 'rejected', status: 403, body: 'no such hook' });
+    expect(sender.test('nobody', anIntent().notification)).toBeNull();
+  });
+});
