@@ -88,7 +88,7 @@ interface Loaded {
 
 function load(options: LoadOptions, mode: 'strict' | 'partial'): Loaded {
   const files = new FileReader(options.files);
-  const reading = new Reading({ env: options.env, language: options.language, files });
+  const reading = new Reading({ env: options.env, language: remembering(options.language), files });
   const main = readMain(options, files, reading);
   if (main === null) return { config: null, problems: inOrder(reading.problems), setAside: () => false };
   const { values, mapping } = main;
@@ -255,6 +255,23 @@ function readAdmin(values: MainValues, reading: Reading): Config['admin'] {
     found.value.token ??
     (fileNode?.kind === 'scalar' ? reading.deps.files.secret(fileNode, reading) : undefined);
   return { listen: found.value.listen, token: token === undefined ? null : new Secret(token) };
+}
+
+/** Defaults, aliases and packs repeat patterns: each text is compiled once a load. */
+function remembering(language: RuleLanguage): RuleLanguage {
+  const patterns = new Map<string, ReturnType<RuleLanguage['checkPattern']>>();
+  const templates = new Map<string, ReturnType<RuleLanguage['checkTemplate']>>();
+  return {
+    checkPattern: (text) => remembered(patterns, text, language.checkPattern),
+    checkTemplate: (text) => remembered(templates, text, language.checkTemplate),
+    parseRule: language.parseRule,
+  };
+}
+
+function remembered<T>(known: Map<string, T>, text: string, check: (text: string) => T): T {
+  const found = known.get(text) ?? check(text);
+  known.set(text, found);
+  return found;
 }
 
 /** Over all that the configuration is made of. Secrets and the environment go in as they are and can't be read back. */

@@ -15,6 +15,13 @@ export interface YamlComplaint {
 export function explainYaml(code: string, message: string, text: string, offset: number): YamlComplaint {
   const lineEnd = text.indexOf('\n', offset);
   const rest = text.slice(offset, lineEnd === -1 ? undefined : lineEnd).trimEnd();
+  if (text[offset - 1] === '$' && rest.startsWith('{')) {
+    return {
+      code: 'E_YAML_SYNTAX',
+      message: 'inside { } or [ ] a brace begins a map, so this variable is none',
+      hint: "put it in quotes: '${NAME}'",
+    };
+  }
   const known = complaints[code];
   if (known) return { code: 'E_YAML_SYNTAX', ...known(rest, message) };
   if (code === 'MULTIPLE_DOCS') {

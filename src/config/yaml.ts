@@ -3,7 +3,19 @@
  * while it unfolds aliases, and takes every warning of the parser as an error, since each is a silent trap
  * (`host: !eng` loses its tag). One file is one document with a map at its top. Never throws.
  */
-import { isAlias, isMap, isPair, isScalar, isSeq, Lexer, type Node, parseDocument, type Scalar } from 'yaml';
+import {
+  Composer,
+  type Document,
+  isAlias,
+  isMap,
+  isPair,
+  isScalar,
+  isSeq,
+  Lexer,
+  type Node,
+  Parser,
+  type Scalar,
+} from 'yaml';
 import type { Problem, ProblemCode } from '../model/problem.ts';
 import {
   originAt,
@@ -33,22 +45,11 @@ export type YamlResult =
 /** Parses one file. With `ok: true` there may still be problems (warnings of the parser, doubled keys); `root` then is what could be read. */
 export function readYaml(path: string, text: string): YamlResult {
   const file = yamlFile(path, text);
-  const deep = findTooDeep(new Lexer().lex(text), depthMax);
-  if (deep !== null) {
-    const message = `lists and maps are nested more than ${depthMax} deep here`;
-    return failed([
-      problem(
-        file,
-        'E_YAML_DEPTH',
-        deep,
-        deep + 1,
-        message,
-        'no rule needs more than ten levels: look for a bracket that was not closed',
-      ),
-    ]);
-  }
   try {
-    return parse(file);
+    // The lexer has no recursion. Its tokens are counted before they go on to the parser, which has.
+    const tokens = [...new Lexer().lex(text)];
+    const deep = findTooDeep(tokens, depthMax);
+    return deep === null ? parse(file, tokens) : tooDeep(file, deep);
   } catch (error) {
     // The parser promises not to throw; a range error of its recursion would still be a text that a person can't have meant.
     const message = `the YAML parser gave up: ${error instanceof Error ? error.message : String(error)}`;
@@ -60,63 +61,77 @@ function failed(problems: readonly Problem[]): YamlResult {
   return { ok: false, problems };
 }
 
-function parse(file: YamlFile): YamlResult {
+function tooDeep(file: YamlFile, at: number): YamlResult {
+  const message = `lists and maps are nested more than ${depthMax} deep here`;
+  const hint = 'no rule needs more than ten levels: look for a bracket that was not closed';
+  return failed([problem(file, 'E_YAML_DEPTH', at, at + 1, message, hint)]);
+}
+
+/** The first document, and where a second one begins. */
+function compose(
+  text: string,
+  tokens: readonly string[],
+): { first: Document.Parsed | null; second: number | null } {
   // uniqueKeys compares each key with each other one (20,000 keys: seconds); the conversion below uses a set.
-  const parsed = parseDocument(file.text, {
-    prettyErrors: false,
-    logLevel: 'error',
-    uniqueKeys: false,
-    merge: false,
-    resolveKnownTags: false,
-  });
+  const options = { prettyErrors: false, uniqueKeys: false, merge: false, resolveKnownTags: false };
+  const parser = new Parser();
+  function* syntax() {
+    for (const token of tokens) yield* parser.next(token);
+    yield* parser.end();
+  }
+  let first: Document.Parsed | null = null;
+  for (const document of new Composer(options).compose(syntax(), true, text.length)) {
+    if (first !== null) return { first, second: document.range[0] };
+    first = document;
+  }
+  return { first, second: null };
+}
+
+function parse(file: YamlFile, tokens: readonly string[]): YamlResult {
+  const { first, second } = compose(file.text, tokens);
+  const problems = complaintsOf(file, first, second);
+  if (problems.length > 0 || first === null) return failed(problems);
+  for (const warning of first.warnings) {
+    const said = explainYaml(warning.code, warning.message, file.text, warning.pos[0]);
+    problems.push(problem(file, 'E_YAML_WARNING', warning.pos[0], warning.pos[1], said.message, said.hint));
+  }
+  const top = first.contents;
+  if (top === null || (isScalar(top) && top.value === null)) {
+    const hint = 'an empty file is not taken for "no rules": write something, or take the file away';
+    return failed([
+      ...problems,
+      problem(file, 'E_EMPTY', 0, 1, 'the file holds nothing but blanks and comments', hint),
+    ]);
+  }
+  const root = new Converter(file, problems).convert(top, null, '');
+  if (root === null) return failed(problems);
+  if (root.kind !== 'map') {
+    const found = root.kind === 'list' ? 'a list' : quoteShort(root.text);
+    const message = `expected a map at the top of the file, found ${found}`;
+    const hint = 'put keys with a colon at the top, such as `rules:` with the list below it';
+    return failed([...problems, problem(file, 'E_TYPE', root.start, root.end, message, hint)]);
+  }
+  return { ok: true, root, problems };
+}
+
+/** One problem a line, a few a file: one slip makes the parser stumble several times. */
+function complaintsOf(file: YamlFile, document: Document.Parsed | null, second: number | null): Problem[] {
+  const errors = (document?.errors ?? []).map(({ code, message, pos }) => ({
+    code: code as string,
+    message,
+    pos,
+  }));
+  if (second !== null) errors.push({ code: 'MULTIPLE_DOCS', message: '', pos: [second, second + 3] });
   const problems: Problem[] = [];
   const lines = new Set<number>();
-  for (const error of [...parsed.errors].sort((a, b) => a.pos[0] - b.pos[0])) {
-    const said = explainYaml(error.code, error.message, file.text, error.pos[0]);
-    const found = problem(file, said.code, error.pos[0], error.pos[1], said.message, said.hint);
+  for (const { code, message, pos } of errors.sort((a, b) => a.pos[0] - b.pos[0])) {
+    const said = explainYaml(code, message, file.text, pos[0]);
+    const found = problem(file, said.code, pos[0], pos[1], said.message, said.hint);
     if (lines.has(found.origin.line) || problems.length >= syntaxProblemsMax) continue;
     lines.add(found.origin.line);
     problems.push(found);
   }
-  if (problems.length > 0) return failed(problems);
-  for (const warning of parsed.warnings) {
-    const said = explainYaml(warning.code, warning.message, file.text, warning.pos[0]);
-    problems.push(problem(file, 'E_YAML_WARNING', warning.pos[0], warning.pos[1], said.message, said.hint));
-  }
-  const top = parsed.contents;
-  if (top === null || (isScalar(top) && top.value === null)) {
-    const message = 'the file holds nothing but blanks and comments';
-    return failed([
-      ...problems,
-      problem(
-        file,
-        'E_EMPTY',
-        0,
-        1,
-        message,
-        'an empty file is not taken for "no rules": write something, or take the file away',
-      ),
-    ]);
-  }
-  const converter = new Converter(file, problems);
-  const root = converter.convert(top, null, '');
-  if (root === null) return failed(problems);
-  if (root.kind !== 'map') {
-    const found = root.kind === 'list' ? 'a list' : quoteShort(root.text);
-    const hint = 'put keys with a colon at the top, such as `rules:` with the list below it';
-    return failed([
-      ...problems,
-      problem(
-        file,
-        'E_TYPE',
-        root.start,
-        root.end,
-        `expected a map at the top of the file, found ${found}`,
-        hint,
-      ),
-    ]);
-  }
-  return { ok: true, root, problems };
+  return problems;
 }
 
 function problem(

@@ -11,7 +11,9 @@ export const ruleLanguage: RuleLanguage = {
   checkPattern(text) {
     const compiled = compilePattern(text);
     if (!compiled.ok) return { ok: false, message: compiled.message, hint: compiled.hint };
-    return { ok: true, groups: compiled.pattern.groups, matchesEverything: matchesEverything(text) };
+    // Most patterns say no to a lone character; only the others need the closer look.
+    const everything = compiled.pattern.test('~') && matchesEverything(text);
+    return { ok: true, groups: compiled.pattern.groups, matchesEverything: everything };
   },
   checkTemplate(text) {
     const parsed = parseTemplate(text);
