@@ -1,0 +1,198 @@
+/**
+ * Derives from a rule's conditions one pattern that can be tested on a whole block of raw lines. It may say yes where the
+ * rule says no, never the other way round: anchors are loosened (a header may stand before the message), names of groups
+ * dropped, and a pattern is reduced to the part that tells most. Null where nothing can be said: every record is a candidate.
+ */
+import type { Conditions, FieldTest, TextCondition, TextTest } from '../model/rule.ts';
+import { escapeLiteral, type PatternNode, parsePattern } from './pattern-syntax.ts';
+
+export interface BlockPattern {
+  /** Source for RE2 with `m`, without named groups. */
+  readonly source: string;
+  /** Characters that a match must hold literally: how much it tells. */
+  readonly weight: number;
+}
+
+/** A part of a pattern with so many literal characters stands for the whole of it. */
+const tellingWeight = 6;
+/** Repeats over wide sets make automata large: parts are cut out between them. */
+const longRepeat = 8;
+/** Groups nest at most so deep in a reduced pattern. */
+const maxAlternatives = 64;
+
+/** The start of a message may follow a header: `] ` or `]`. */
+const looseStart = '(?m:^|[ \\]])';
+
+function weigh(node: PatternNode): number {
+  switch (node.kind) {
+    case 'char':
+      return 1;
+    case 'group':
+      return Math.min(...node.branches.map((branch) => branch.reduce((sum, part) => sum + weigh(part), 0)));
+    case 'repeat':
+      return node.min === 0 ? 0 : weigh(node.node) * Math.min(node.min, 4);
+    default:
+      return 0;
+  }
+}
+
+/** Whether a part can stretch over much of a line: the automaton must keep other parts going beside it. */
+function isWide(node: PatternNode): boolean {
+  if (node.kind === 'repeat') return node.max > longRepeat || isWide(node.node);
+  if (node.kind === 'group') return node.branches.some((branch) => branch.some(isWide));
+  return false;
+}
+
+/** Writes nodes back as a pattern. `fresh`: nothing was consumed before, so `^` may stand at a message's start. */
+function write(nodes: readonly PatternNode[], fresh: boolean): string {
+  let text = '';
+  let untouched = fresh;
+  for (const node of nodes) {
+    switch (node.kind) {
+      case 'char':
+      case 'set':
+        text += node.fold ? `(?i:${node.source})` : node.source;
+        untouched = false;
+        break;
+      case 'border':
+        text += node.source;
+        break;
+      case 'start':
+        // Elsewhere than at the head it could stand at a message's start only after empty parts: leave it out.
+        if (untouched) text += looseStart;
+        untouched = false;
+        break;
+      case 'end':
+        text += '(?m:$)';
+        break;
+      case 'group': {
+        const before = untouched;
+        text += `(?:${node.branches.map((branch) => write(branch, before)).join('|')})`;
+        untouched = false;
+        break;
+      }
+      case 'repeat':
+        text += writeRepeat(node, untouched);
+        untouched = false;
+        break;
+    }
+  }
+  return text;
+}
+
+function writeRepeat(node: PatternNode & { kind: 'repeat' }, fresh: boolean): string {
+  const inner = `(?:${write([node.node], fresh && node.max <= 1)})`;
+  if (node.max === Number.POSITIVE_INFINITY)
+    return node.min === 0 ? `${inner}*` : node.min === 1 ? `${inner}+` : `${inner}{${node.min},}`;
+  if (node.min === 0 && node.max === 1) return `${inner}?`;
+  return `${inner}{${node.min},${node.max}}`;
+}
+
+/** Groups that are neither repeated nor choices, opened up. */
+function flatten(nodes: readonly PatternNode[]): PatternNode[] {
+  return nodes.flatMap((node) => {
+    const only = node.kind === 'group' && node.branches.length === 1 ? node.branches[0] : undefined;
+    return only ? flatten(only) : [node];
+  });
+}
+
+function isEmptyable(node: PatternNode): boolean {
+  return (node.kind === 'repeat' && node.min === 0) || node.kind === 'end' || node.kind === 'border';
+}
+
+/** The part of a sequence between wide repeats that tells most, or all of it where no part tells enough. */
+function reduce(nodes: readonly PatternNode[]): BlockPattern {
+  const flat = flatten(nodes);
+  const weight = (part: readonly PatternNode[]): number => part.reduce((sum, node) => sum + weigh(node), 0);
+  let best: PatternNode[] = [];
+  let bestStart = 0;
+  let part: PatternNode[] = [];
+  let start = 0;
+  for (let i = 0; i <= flat.length; i++) {
+    const node = flat[i];
+    if (node !== undefined && !isWide(node)) {
+      part.push(node);
+      continue;
+    }
+    if (weight(part) > weight(best)) {
+      best = part;
+      bestStart = start;
+    }
+    part = [];
+    start = i + 1;
+  }
+  if (weight(best) >= tellingWeight) {
+    while (
+      best.length > 0 &&
+      isEmptyable(best[best.length - 1] as PatternNode) &&
+      weigh(best[best.length - 1] as PatternNode) === 0
+    ) {
+      best = best.slice(0, -1);
+    }
+    return { source: write(best, bestStart === 0), weight: weight(best) };
+  }
+  return { source: write(flat, true), weight: weight(flat) };
+}
+
+function alternatives(parts: readonly (BlockPattern | null)[]): BlockPattern | null {
+  if (parts.length === 0 || parts.length > maxAlternatives) return null;
+  const known = parts.filter((part) => part !== null);
+  if (known.length < parts.length) return null;
+  return {
+    source:
+      known.length === 1 ? (known[0]?.source ?? '') : known.map((part) => `(?:${part.source})`).join('|'),
+    weight: Math.min(...known.map((part) => part.weight)),
+  };
+}
+
+/** The block pattern of one regular expression, or null where it is not understood or holds without any character. */
+export function blockPatternOf(text: string): BlockPattern | null {
+  const branches = parsePattern(text);
+  if (branches === null) return null;
+  return alternatives(branches.map(reduce));
+}
+
+function ofTest(test: TextTest): BlockPattern | null {
+  if (test.kind === 'regex') return blockPatternOf(test.text);
+  if (test.text === '') return null;
+  return { source: escapeLiteral(test.text), weight: [...test.text].length };
+}
+
+function ofCondition(condition: TextCondition): BlockPattern | null {
+  const parts = condition.tests.map(ofTest);
+  if (condition.mode === 'any') return alternatives(parts);
+  return best(parts);
+}
+
+/** Fields that hold text of the record as it stands in the log. */
+const textFields = new Set(['message', 'raw', 'trace']);
+
+function ofGlob(pattern: string): BlockPattern | null {
+  const longest = pattern.split('*').reduce((a, b) => (b.length > a.length ? b : a), '');
+  return longest === '' ? null : { source: escapeLiteral(longest), weight: [...longest].length };
+}
+
+function ofField(test: FieldTest): BlockPattern | null {
+  if (!textFields.has(test.field)) return null;
+  return best(
+    test.operators.map((operator) => {
+      if (operator.op === 'glob') return alternatives(operator.patterns.map(ofGlob));
+      if (operator.op === 'matches') return blockPatternOf(operator.pattern);
+      return null;
+    }),
+  );
+}
+
+function best(parts: readonly (BlockPattern | null)[]): BlockPattern | null {
+  let found: BlockPattern | null = null;
+  for (const part of parts) if (part !== null && (found === null || part.weight > found.weight)) found = part;
+  return found;
+}
+
+/** The pattern that tells most of all that must hold, or null: then every record must be looked at. */
+export function blockPattern(conditions: Conditions, shadowed: ReadonlySet<string>): BlockPattern | null {
+  return best([
+    ...conditions.text.map(ofCondition),
+    ...conditions.where.filter((test) => !shadowed.has(test.field)).map(ofField),
+  ]);
+}

@@ -1,0 +1,99 @@
+/**
+ * Compiles a whole set of rules for matching: per rule and role the exact conditions, and over all of them the tests that
+ * say no to whole blocks. Takes valid rules; never throws. Immutable for its users; sets may split themselves inside.
+ */
+import type { MatchRole } from '../model/match.ts';
+import type { Conditions, Rule } from '../model/rule.ts';
+import { blockPattern } from './block-pattern.ts';
+import { type CompiledConditions, capturedNames, compileConditions } from './conditions.ts';
+import { alternationOf, PatternShards } from './pattern-shards.ts';
+import { compilePattern } from './regex.ts';
+import { parseTemplate, type Template } from './template.ts';
+
+/** One rule in one role. */
+export interface Entry {
+  readonly rule: Rule;
+  readonly role: MatchRole;
+  readonly conditions: CompiledConditions;
+  /** Computed fields that need no story, for `match` only. */
+  readonly computed: readonly { readonly name: string; readonly template: Template }[];
+}
+
+export interface CompiledRules {
+  readonly rules: readonly Rule[];
+  /** In the order of roles, then of rules. */
+  readonly entries: readonly Entry[];
+  /** Indexes of entries that must see every record. */
+  readonly every: readonly number[];
+  /** Whether any entry has a block test. */
+  readonly tested: boolean;
+  /** Gives the place of the first match in a block, where an alternation is the faster way. */
+  readonly finder: { find(block: Buffer): number } | null;
+  /** All block patterns: `test` for blocks, `match` for records; numbers are indexes into `targets`. */
+  readonly shards: PatternShards;
+  /** Entries that a block pattern speaks for. */
+  readonly targets: readonly (readonly number[])[];
+  /** Lines of context that some rule wants. */
+  readonly before: number;
+}
+
+const roleOrder: readonly MatchRole[] = ['until', 'match', 'collect', 'preceded_by', 'resolve'];
+
+function roles(rule: Rule): [MatchRole, Conditions][] {
+  const found: [MatchRole, Conditions | null | undefined][] = [
+    ['until', rule.collect?.until],
+    ['match', rule.conditions],
+    ['collect', rule.collect?.conditions],
+    ['preceded_by', rule.precededBy?.conditions],
+    ['resolve', rule.resolve?.when],
+  ];
+  return found.filter((pair): pair is [MatchRole, Conditions] => pair[1] !== null && pair[1] !== undefined);
+}
+
+/** Computed fields that can be known from the record alone: no story, and none that itself waits for the story. */
+function computedFields(rule: Rule): Entry['computed'] {
+  const waiting = new Set(['collected']);
+  const known: { name: string; template: Template }[] = [];
+  for (const { name, template } of rule.fields) {
+    const parsed = parseTemplate(template);
+    if (!parsed.ok) continue;
+    if (parsed.template.variables.some((path) => waiting.has(path.split('.')[0] ?? ''))) waiting.add(name);
+    else known.push({ name, template: parsed.template });
+  }
+  return known;
+}
+
+/** Compiles rules, in their order. */
+export function compileRules(rules: readonly Rule[]): CompiledRules {
+  const entries: Entry[] = [];
+  const every: number[] = [];
+  const sources = new Map<string, number[]>();
+  const all = rules.flatMap((rule) => roles(rule).map(([role, conditions]) => ({ rule, role, conditions })));
+  all.sort((a, b) => roleOrder.indexOf(a.role) - roleOrder.indexOf(b.role));
+  for (const { rule, role, conditions } of all) {
+    const compiled = compileConditions(conditions);
+    const computed = role === 'match' ? computedFields(rule) : [];
+    const index = entries.push({ rule, role, conditions: compiled, computed }) - 1;
+    const shadowed = new Set([...capturedNames(compiled), ...computed.map((field) => field.name)]);
+    const pattern = blockPattern(conditions, shadowed);
+    if (pattern === null || saysAlways(pattern.source)) every.push(index);
+    else sources.set(pattern.source, [...(sources.get(pattern.source) ?? []), index]);
+  }
+  const texts = [...sources.keys()];
+  return {
+    rules,
+    entries,
+    every,
+    tested: texts.length > 0,
+    finder: alternationOf(texts),
+    shards: new PatternShards(texts),
+    targets: [...sources.values()],
+    before: rules.reduce((most, rule) => Math.max(most, rule.context.before), 0),
+  };
+}
+
+/** A pattern that holds in nothing tells nothing; one that RE2 refuses neither. */
+function saysAlways(source: string): boolean {
+  const compiled = compilePattern(source);
+  return !compiled.ok || compiled.pattern.test('');
+}

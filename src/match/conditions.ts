@@ -1,0 +1,139 @@
+/**
+ * A rule's conditions, compiled, and their exact evaluation on one record. Gives the captures of the texts that matched, or
+ * null for no. All decisions are made on the text as it came; nothing is redacted here.
+ */
+import type { FieldValue, StreamInfo } from '../model/record.ts';
+import type { Conditions, FieldTest, TextCondition, TextScope } from '../model/rule.ts';
+import { compilePattern, type Pattern } from './regex.ts';
+import { matchesGlob, testFields } from './where.ts';
+
+interface CompiledText {
+  readonly all: boolean;
+  readonly scope: TextScope;
+  readonly tests: readonly { readonly literal: string | null; readonly pattern: Pattern | null }[];
+}
+
+export interface CompiledConditions {
+  readonly text: readonly CompiledText[];
+  readonly where: readonly FieldTest[];
+  readonly except: readonly CompiledConditions[];
+  readonly from: readonly string[] | null;
+}
+
+/** What conditions may ask of a record. */
+export interface Subject {
+  readonly stream: StreamInfo;
+  readonly raw: string;
+  /** The record without the header that the format took off. */
+  readonly body: string;
+  readonly message: string;
+  readonly trace: string;
+  /** A field by path, with `captured` before the record's own. */
+  lookup(path: string, captured: Captures): FieldValue | undefined;
+}
+
+/** Named groups of the texts that matched. Without prototype. */
+export type Captures = Record<string, FieldValue>;
+
+function compileText(condition: TextCondition): CompiledText {
+  return {
+    all: condition.mode === 'all',
+    scope: condition.scope,
+    tests: condition.tests.map((test) => {
+      if (test.kind === 'literal') return { literal: test.text, pattern: null };
+      const compiled = compilePattern(test.text);
+      // Rules are compiled by `rules/` before they come here; one that fails all the same never matches.
+      return { literal: null, pattern: compiled.ok ? compiled.pattern : null };
+    }),
+  };
+}
+
+/** Compiles conditions of a valid rule. */
+export function compileConditions(conditions: Conditions): CompiledConditions {
+  return {
+    text: conditions.text.map(compileText),
+    where: conditions.where,
+    except: conditions.except.map(compileConditions),
+    from: conditions.from,
+  };
+}
+
+/** Names of all groups that the conditions can capture. */
+export function capturedNames(conditions: CompiledConditions): string[] {
+  return conditions.text.flatMap((text) => text.tests.flatMap((test) => test.pattern?.groups ?? []));
+}
+
+/** Whether a stream is one of `from`: names and globs of sources, `label=value`; null is every stream. */
+export function comesFrom(from: readonly string[] | null, stream: StreamInfo): boolean {
+  if (from === null) return true;
+  return from.some((one) => {
+    const sign = one.indexOf('=');
+    if (sign < 0) return matchesGlob(one, stream.source);
+    const label = one.slice(0, sign);
+    return (
+      Object.hasOwn(stream.labels, label) && matchesGlob(one.slice(sign + 1), stream.labels[label] ?? '')
+    );
+  });
+}
+
+/** One test on one text; captures go into `into` when it is given. First writer wins. */
+function testText(test: CompiledText['tests'][number], text: string, into: Captures | null): boolean {
+  if (test.literal !== null) return text.includes(test.literal);
+  const pattern = test.pattern;
+  if (pattern === null) return false;
+  if (into === null || pattern.groups.length === 0) return pattern.test(text);
+  const found = pattern.exec(text);
+  if (found === null) return false;
+  for (const name of pattern.groups) {
+    const value = found.groups[name];
+    if (value !== undefined && into[name] === undefined) into[name] = value;
+  }
+  return true;
+}
+
+function holdsIn(
+  test: CompiledText['tests'][number],
+  scope: TextScope,
+  subject: Subject,
+  into: Captures | null,
+): boolean {
+  if (scope === 'message') return testText(test, subject.message, into);
+  if (scope === 'trace') return subject.trace !== '' && testText(test, subject.trace, into);
+  if (testText(test, subject.body, into)) return true;
+  return subject.raw !== subject.body && testText(test, subject.raw, into);
+}
+
+function textHolds(condition: CompiledText, subject: Subject, into: Captures | null): boolean {
+  const { tests, scope } = condition;
+  if (condition.all) return tests.every((test) => holdsIn(test, scope, subject, into));
+  return tests.some((test) => holdsIn(test, scope, subject, into));
+}
+
+/**
+ * The captures of a record that meets all conditions, or null. `compute` is called after the texts matched and may add
+ * computed fields that `where` can test. `from` is looked at for exceptions only: the caller has tested the outer one.
+ */
+export function evaluate(
+  conditions: CompiledConditions,
+  subject: Subject,
+  compute: ((captures: Captures) => void) | null,
+): Captures | null {
+  const captures: Captures = Object.create(null);
+  for (const text of conditions.text) if (!textHolds(text, subject, captures)) return null;
+  for (const except of conditions.except) if (excludes(except, subject, captures)) return null;
+  compute?.(captures);
+  if (
+    conditions.where.length > 0 &&
+    !testFields(conditions.where, (path) => subject.lookup(path, captures))
+  ) {
+    return null;
+  }
+  return captures;
+}
+
+function excludes(conditions: CompiledConditions, subject: Subject, captured: Captures): boolean {
+  if (!comesFrom(conditions.from, subject.stream)) return false;
+  for (const text of conditions.text) if (!textHolds(text, subject, null)) return false;
+  if (!testFields(conditions.where, (path) => subject.lookup(path, captured))) return false;
+  return !conditions.except.some((except) => excludes(except, subject, captured));
+}

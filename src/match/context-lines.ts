@@ -1,0 +1,113 @@
+/**
+ * The lines before a record, from the same stream and, where headers tell a process, from the same process. Holds a small
+ * tail of the bytes that went before; gives lines cleaned, redacted and cut.
+ */
+import type { Format } from '../model/config.ts';
+import { celeryHead, tellsApart } from './celery.ts';
+import { cleanText } from './clean.ts';
+import { redact } from './redact.ts';
+
+/** Bytes before a record in which its context is looked for. */
+const windowBytes = 8 * 1024;
+/** A window is read for this many bytes more, so that the records of a dense stretch share it. */
+const sharedBytes = 16 * 1024;
+/** Characters of one line. */
+const maxLine = 2048;
+
+/** Lines of context before a place of a text; `process` is the record's own. Oldest first. */
+function linesBefore(text: string, process: string | null, count: number, format: Format): string[] {
+  const lines = text.split('\n');
+  const found: string[] = [];
+  let current: string | null = null;
+  for (const line of lines) {
+    if (line === '') continue;
+    if (tellsApart(process)) {
+      const head = format === 'plain' ? null : celeryHead(line, 'UTC');
+      if (head) current = head.process;
+      if (current !== process) continue;
+    }
+    found.push(line);
+    if (found.length > count) found.shift();
+  }
+  return found.map((line) => {
+    // A copy, so that a kept line does not keep the whole window.
+    const text = redact(line).text;
+    const cut = text.length > maxLine ? `${text.slice(0, maxLine).toWellFormed()}…` : text;
+    return Buffer.from(cut).toString();
+  });
+}
+
+/** Context of one stream. Data given to `begin` must stay as it is until the next `begin` or `end`. */
+export class ContextLines {
+  readonly #count: number;
+  readonly #format: Format;
+  #tail: Buffer = Buffer.alloc(0);
+  #tailEnd = -1;
+  /** The tail begins within a line. */
+  #tailCut = false;
+  #data: Buffer = Buffer.alloc(0);
+  #window = '';
+  #windowStart = 0;
+  #windowEnd = -1;
+
+  constructor(format: Format, count: number) {
+    this.#format = format;
+    this.#count = count;
+  }
+
+  /** New bytes at an offset of the stream. What went before is forgotten when they do not follow it. */
+  begin(data: Buffer, offset: number): void {
+    if (offset !== this.#tailEnd) {
+      this.#tail = Buffer.alloc(0);
+      this.#tailCut = false;
+    }
+    this.#data = data;
+    this.#windowEnd = -1;
+  }
+
+  /** The first `consumed` bytes are done; their last ones are kept. */
+  end(offset: number, consumed: number): void {
+    if (this.#count > 0 && consumed > 0) {
+      const from = Math.max(0, consumed - windowBytes);
+      const kept = Math.max(0, windowBytes - consumed);
+      const part = this.#data.subarray(from, consumed);
+      this.#tailCut ||= from > 0 || this.#tail.length > kept;
+      this.#tail = kept === 0 ? Buffer.from(part) : Buffer.concat([this.#tail.subarray(-kept), part]);
+    }
+    this.#tailEnd = offset + consumed;
+    this.#data = Buffer.alloc(0);
+  }
+
+  /** Gives a way to ask, later, for the lines before the record that begins at `start` of the data. */
+  before(start: number, process: string | null): () => readonly string[] {
+    const count = this.#count;
+    if (count === 0) return () => [];
+    const place = this.#tail.length + start;
+    const inside =
+      start <= this.#windowEnd && (this.#windowStart === 0 || place - this.#windowStart >= windowBytes);
+    if (!inside) this.#read(start);
+    // The window is bytes, kept as one-byte characters, so that places in it are places in the stream.
+    const text = this.#window;
+    const to = place - this.#windowStart;
+    const from = Math.max(0, to - windowBytes);
+    const cut = from > 0 || this.#windowStart > 0 || this.#tailCut;
+    const format = this.#format;
+    return () => {
+      const bytes = Buffer.from(text.slice(from, to), 'latin1');
+      const start = cut ? bytes.indexOf(0x0a) + 1 : 0;
+      return linesBefore(cleanText(bytes, start, bytes.length), process, count, format);
+    };
+  }
+
+  #read(start: number): void {
+    const tail = this.#tail;
+    const from = start - windowBytes;
+    const end = Math.min(this.#data.length, start + sharedBytes);
+    const ownFrom = Math.max(0, from);
+    const own = this.#data.toString('latin1', ownFrom, end);
+    // Places count from the head of the tail, as if tail and data were one.
+    this.#window = from < 0 ? tail.toString('latin1') + own : own;
+    this.#windowStart = from < 0 ? 0 : tail.length + ownFrom;
+    this.#windowEnd = end;
+  }
+}

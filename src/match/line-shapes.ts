@@ -1,0 +1,107 @@
+/**
+ * What a line looks like from its first bytes: a known header, or the way a continuation of a record begins. Works on
+ * bytes, since every line of every log passes here; allocates nothing.
+ */
+
+const traceback = Buffer.from('Traceback (most recent call last):');
+const during = Buffer.from('During handling of the above exception');
+const directCause = Buffer.from('The above exception was the direct cause');
+const causedBy = Buffer.from('Caused by:');
+const suppressed = Buffer.from('Suppressed:');
+const goroutine = Buffer.from('goroutine ');
+const createdBy = Buffer.from('created by ');
+
+function startsWith(data: Buffer, at: number, end: number, word: Buffer): boolean {
+  if (end - at < word.length) return false;
+  for (let i = 0; i < word.length; i++) if (data[at + i] !== word[i]) return false;
+  return true;
+}
+
+function isDigit(byte: number | undefined): boolean {
+  return byte !== undefined && byte >= 48 && byte <= 57;
+}
+
+/** `[YYYY-MM-DD HH:MM:SS`, the same without bracket, with T, or `Mon dd HH:MM:SS `. */
+export function isHeader(data: Buffer, start: number, end: number): boolean {
+  let at = start;
+  const first = data[at];
+  if (first === 0x5b) at++;
+  if (isDigit(data[at])) {
+    return (
+      end - at >= 19 &&
+      data[at + 4] === 0x2d &&
+      data[at + 7] === 0x2d &&
+      (data[at + 10] === 0x20 || data[at + 10] === 0x54) &&
+      data[at + 13] === 0x3a &&
+      data[at + 16] === 0x3a &&
+      isDigit(data[at + 1]) &&
+      isDigit(data[at + 3]) &&
+      isDigit(data[at + 6]) &&
+      isDigit(data[at + 9]) &&
+      isDigit(data[at + 12]) &&
+      isDigit(data[at + 15]) &&
+      isDigit(data[at + 18])
+    );
+  }
+  return (
+    first !== undefined &&
+    first >= 0x41 &&
+    first <= 0x53 &&
+    end - at >= 16 &&
+    data[at + 3] === 0x20 &&
+    data[at + 6] === 0x20 &&
+    data[at + 9] === 0x3a &&
+    data[at + 12] === 0x3a &&
+    isDigit(data[at + 5]) &&
+    isDigit(data[at + 8]) &&
+    isDigit(data[at + 11]) &&
+    isDigit(data[at + 14])
+  );
+}
+
+/** A line that is a JSON object: `{"` to `}`. */
+export function isJsonObject(data: Buffer, start: number, end: number): boolean {
+  return (
+    end - start >= 2 &&
+    data[start] === 0x7b &&
+    (data[start + 1] === 0x22 || end - start === 2) &&
+    data[end - 1] === 0x7d
+  );
+}
+
+/** Begins with a space or a tab. */
+export function isIndented(data: Buffer, start: number): boolean {
+  return data[start] === 0x20 || data[start] === 0x09;
+}
+
+/** Python's first line of a trace, also inside an exception group. */
+export function isPythonTrace(data: Buffer, start: number, end: number): boolean {
+  return startsWith(data, start, end, traceback);
+}
+
+/** The sentences between chained Python traces. */
+export function isPythonChain(data: Buffer, start: number, end: number): boolean {
+  return startsWith(data, start, end, during) || startsWith(data, start, end, directCause);
+}
+
+/** `Caused by:`, `Suppressed:`, `... N more`. */
+export function isJavaChain(data: Buffer, start: number, end: number): boolean {
+  if (data[start] === 0x2e)
+    return data[start + 1] === 0x2e && data[start + 2] === 0x2e && isDigit(data[start + 4]);
+  return startsWith(data, start, end, causedBy) || startsWith(data, start, end, suppressed);
+}
+
+/** `goroutine N [state]:` */
+export function isGoTrace(data: Buffer, start: number, end: number): boolean {
+  return startsWith(data, start, end, goroutine) && isDigit(data[start + goroutine.length]);
+}
+
+/** A function line of a Go trace: `pkg.Name(...)` or `created by ...`. */
+export function isGoFrame(data: Buffer, start: number, end: number): boolean {
+  return data[end - 1] === 0x29 || startsWith(data, start, end, createdBy);
+}
+
+/** A lone `}`: what Node prints after the properties of an error. */
+export function isClosingBrace(data: Buffer, start: number, end: number): boolean {
+  return end - start === 1 && data[start] === 0x7d;
+}

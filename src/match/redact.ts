@@ -1,0 +1,184 @@
+/**
+ * Takes secrets out of log text before anything is stored or sent. One cheap test says for most texts that there are none.
+ * Gives the text and the secrets found, so that fields captured from it can be cleaned too. Ordinary sentences with words
+ * like "password" or "token" stay as they are.
+ */
+import { compilePattern } from './regex.ts';
+
+export const redacted = '[redacted]';
+
+export interface Redaction {
+  readonly text: string;
+  /** What was taken out, longest first. */
+  readonly secrets: readonly string[];
+}
+
+/** Words whose value is a secret, when a value follows by `=`, `:` or as JSON or Python text. */
+const secretNames =
+  '(?:[a-z0-9]+[_.-])*(?:password|passwd|passphrase|passcode|pwd|secret|secret[_-]?key|api[_-]?key|apikey|access[_-]?key(?:[_-]?id)?|private[_-]?key|auth[_-]?key|signing[_-]?key|encryption[_-]?key|account[_-]?key|(?:access|refresh|auth|bearer|session|csrf|id|api|bot|user)?[_-]?token|client[_-]?secret|credentials?|authorization|proxy-authorization|x-api-key|set-cookie|cookie|sessionid|session[_-]?id|connection[_-]?string)';
+
+/** The first, cheap question; linear. Whatever the rules below find must make it say yes. */
+const suspicion = compilePattern(
+  '(?i)(?:passw|passphrase|passcode|pwd|secret|api[_-]?key|access[_-]?key|private[_-]?key|auth[_-]?key|signing[_-]?key|encryption[_-]?key|account[_-]?key|token|credential|authorization|cookie|session[_-]?id|connection[_-]?string|sig=|signature)["\'\\]]*\\s*(?:[=:]|=>)|bearer\\s+\\S|basic\\s+\\S|://[^/\\s]*@|[?&](?:key|sig|signature|code|token|auth|access_token)=|AKIA|ASIA|AIza|eyJ|sk[_-]|rk_live|pk_live|whsec_|gh[pousr]_|github_pat_|glpat-|xox[abeoprs]-|xapp-|npm_|SG\\.|hooks\\.slack\\.com|discord(?:app)?\\.com/api/webhooks|webhook\\.office\\.com|api\\.telegram\\.org/bot|-----BEGIN|(?:\\d[ -]?){12}\\d',
+);
+
+interface SecretForm {
+  readonly pattern: RegExp;
+  /** The group that is the secret; 0 is all of it. */
+  readonly group: number;
+  /** Says no to what only looks like one. */
+  readonly accept?: (secret: string) => boolean;
+}
+
+/** Words that stand after `token:` and the like in plain sentences and settings, and are no secrets. */
+const harmless =
+  /^(?:none|null|nil|true|false|undefined|missing|invalid|expired|required|empty|unknown|reset|changed|incorrect|wrong|failed|not|is|was|has|must|and|or|the|for|of|<[^>]*>|\*+|x+|\[redacted\]|\[filtered\]|\.{3}|\d{1,3})[.,;:!)\]}]*$/i;
+
+function notHarmless(secret: string): boolean {
+  return secret.length > 0 && !harmless.test(secret);
+}
+
+/** Luhn's check over the digits of a card number; 13 to 19 of them, of a known first digit. */
+export function isCardNumber(text: string): boolean {
+  const digits = text.replace(/[ -]/g, '');
+  if (digits.length < 13 || digits.length > 19 || !/^[2-6]/.test(digits) || /^(\d)\1+$/.test(digits))
+    return false;
+  let sum = 0;
+  for (let i = 0; i < digits.length; i++) {
+    let digit = digits.charCodeAt(digits.length - 1 - i) - 48;
+    if (i % 2 === 1) {
+      digit *= 2;
+      if (digit > 9) digit -= 9;
+    }
+    sum += digit;
+  }
+  return sum % 10 === 0;
+}
+
+const quotedValue = '("(?:[^"\\\\\\n]|\\\\.){1,4096}"|\'(?:[^\'\\\\\\n]|\\\\.){1,4096}\')';
+
+function unquoted(secret: string): boolean {
+  return notHarmless(secret.slice(1, -1));
+}
+
+/** In this order; each is linear: bounded repeats, no nested ones. */
+const forms: readonly SecretForm[] = [
+  {
+    pattern:
+      /-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----[\s\S]{0,8192}?(?:-----END [A-Z ]{0,40}PRIVATE KEY-----|$)/g,
+    group: 0,
+  },
+  {
+    pattern: /https:\/\/hooks\.slack(?:-gov)?\.com\/(?:services|workflows|triggers)\/([\w/-]{8,200})/g,
+    group: 1,
+  },
+  { pattern: /discord(?:app)?\.com\/api\/(?:v\d+\/)?webhooks\/(\d{5,25}\/[\w-]{20,100})/g, group: 1 },
+  { pattern: /webhook\.office\.com\/(webhookb2\/[\w@/-]{20,300})/g, group: 1 },
+  { pattern: /api\.telegram\.org\/bot(\d{5,15}:[\w-]{20,60})/g, group: 1 },
+  { pattern: /[a-z][a-z0-9+.-]{0,30}:\/\/[^\s/:@'"]{0,256}:([^\s/@'"]{1,256})@/gi, group: 1 },
+  { pattern: /[a-z][a-z0-9+.-]{0,30}:\/\/([^\s/:@'"]{16,256})@/gi, group: 1 },
+  {
+    pattern:
+      /[?&;](?:[\w-]{0,40}(?:token|key|secret|password|passwd|pwd|signature|credential)|sig|auth|code|api_?key)=([^&#\s"'<>]{4,1024})/gi,
+    group: 1,
+    accept: notHarmless,
+  },
+  { pattern: /\b(?:Bearer|Token)\s{1,4}([\w.~+/=-]{16,4096})/g, group: 1 },
+  { pattern: /\bbearer\s{1,4}([\w.~+/=-]{8,4096})/gi, group: 1, accept: (secret) => /\d/.test(secret) },
+  {
+    pattern: /\bBasic\s{1,4}([A-Za-z0-9+/]{8,1024}={0,2})(?![\w-])/g,
+    group: 1,
+    accept: (secret) => /[\d=+/]|[a-z][A-Z]/.test(secret),
+  },
+  { pattern: /\beyJ[\w-]{8,4096}\.[\w-]{4,8192}(?:\.[\w-]{0,2048})?/g, group: 0 },
+  { pattern: /\b(?:AKIA|ASIA|AROA|AIDA|AGPA)[A-Z0-9]{12,20}\b/g, group: 0 },
+  { pattern: /\bAIza[\w-]{30,45}/g, group: 0 },
+  { pattern: /\b(?:sk|rk|pk)_(?:live|test)_[A-Za-z0-9]{6,200}/g, group: 0 },
+  { pattern: /\bsk-(?:[a-z]{2,10}-)?[A-Za-z0-9_-]{20,200}/g, group: 0 },
+  { pattern: /\bwhsec_[A-Za-z0-9+/=]{16,200}/g, group: 0 },
+  {
+    pattern:
+      /\b(?:gh[pousr]_[A-Za-z0-9]{20,255}|github_pat_\w{20,255}|glpat-[\w-]{16,100}|npm_[A-Za-z0-9]{20,100})/g,
+    group: 0,
+  },
+  { pattern: /\b(?:xox[abeoprs]-[\w-]{8,255}|xapp-[\w-]{10,255})/g, group: 0 },
+  { pattern: /\bSG\.[\w-]{16,64}\.[\w-]{16,128}/g, group: 0 },
+  // 'password': 'x', "token": "x", password='x', api_key="x"
+  {
+    pattern: new RegExp(
+      `(?<![\\w])["']?${secretNames}["']?\\]?\\s{0,4}(?:=>|[:=])\\s{0,4}[bru]?${quotedValue}`,
+      'gi',
+    ),
+    group: 1,
+    accept: unquoted,
+  },
+  // The same escaped once more, inside a JSON or repr text: \"token\": \"x\"
+  {
+    pattern: new RegExp(
+      `(?<![\\w])\\\\["']${secretNames}\\\\["']\\s{0,4}:\\s{0,4}\\\\["']([^"'\\\\\\n]{1,4096})`,
+      'gi',
+    ),
+    group: 1,
+    accept: notHarmless,
+  },
+  // Authorization: Token x, Cookie: a=b; c=d
+  {
+    pattern:
+      /(?<![\w-])(?:authorization|proxy-authorization|cookie|set-cookie)["']?\s{0,4}[:=]\s{0,4}["']?((?:(?:bearer|basic|token|digest|apikey)\s{1,4})?[^\s"',}][^\n"'}]{0,4096})/gi,
+    group: 1,
+    accept: (secret) => notHarmless(secret) && !secret.includes(redacted),
+  },
+  // password=x, token: x
+  {
+    pattern: new RegExp(`(?<![\\w])${secretNames}(?:=|:=|=>)([^\\s"'&,;)\\]}]{1,4096})`, 'gi'),
+    group: 1,
+    accept: notHarmless,
+  },
+  {
+    pattern: new RegExp(
+      `(?<![\\w])["']?${secretNames}["']?\\s{0,4}[:=]\\s{1,4}([^\\s"'&,;)\\]}]{1,4096})`,
+      'gi',
+    ),
+    group: 1,
+    accept: (secret) =>
+      notHarmless(secret) && (/\d/.test(secret) || /[^\w.:-]/.test(secret) || secret.length >= 20),
+  },
+  { pattern: /(?<![\w.-])\d(?:[ -]?\d){12,18}(?![\w-])/g, group: 0, accept: isCardNumber },
+];
+
+/** Secrets of one text kept for its fields. */
+const maxSecrets = 200;
+
+/** The text without its secrets. Linear; texts without a suspicion come back as they are. */
+export function redact(text: string): Redaction {
+  if (suspicion.ok && !suspicion.pattern.test(text)) return { text, secrets: [] };
+  const secrets = new Set<string>();
+  let result = text;
+  for (const { pattern, group, accept } of forms) {
+    result = result.replace(pattern, (...args: unknown[]) => {
+      const whole = String(args[0]);
+      const secret = String(args[group] ?? '');
+      if (secret === '' || secret.includes(redacted) || (accept && !accept(secret))) return whole;
+      const quote = group !== 0 && /^["']/.test(secret) ? (secret[0] ?? '') : '';
+      const bare = quote ? secret.slice(1, -1) : secret;
+      if (secrets.size < maxSecrets) secrets.add(bare);
+      if (group === 0) return redacted;
+      const at = whole.lastIndexOf(secret);
+      return `${whole.slice(0, at)}${quote}${redacted}${quote}${whole.slice(at + secret.length)}`;
+    });
+  }
+  return { text: result, secrets: [...secrets].sort((a, b) => b.length - a.length) };
+}
+
+/** Shortest part of a secret that gives it away: a capture of one or two characters is no secret. */
+const tellingPart = 4;
+
+/** A value captured from a text with these secrets: without them, and gone altogether where it is a part of one. */
+export function redactValue(value: string, secrets: readonly string[]): string {
+  let result = value;
+  for (const secret of secrets) {
+    if (result.length >= tellingPart && secret.includes(result)) return redacted;
+    if (result.includes(secret)) result = result.split(secret).join(redacted);
+  }
+  return result;
+}

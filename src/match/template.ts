@@ -1,0 +1,184 @@
+/**
+ * The only door to liquidjs. Takes the text of a template, gives something that renders it over fields. Log text in values
+ * is never read as a template. Plain `{{ name }}` templates, which most are, are rendered here; the engine is loaded at the
+ * first template that needs it, since it costs 18 MB.
+ */
+import { createRequire } from 'node:module';
+import type { Liquid, Template as LiquidNode } from 'liquidjs';
+
+export interface Template {
+  readonly text: string;
+  /** Dotted paths of the variables that must be given. */
+  readonly variables: readonly string[];
+  /** Never throws: where the engine gives up, names are put in and the rest of the markup is left out. */
+  render(scope: Readonly<Record<string, unknown>>): string;
+}
+
+export type ParsedTemplate =
+  | { readonly ok: true; readonly template: Template }
+  | {
+      readonly ok: false;
+      readonly message: string;
+      /** From 1, within the template. */
+      readonly line: number;
+      readonly column: number;
+      readonly hint: string | null;
+    };
+
+/** Longest template, in characters. */
+const maxTemplateLength = 16_384;
+/** Milliseconds that one rendering may take, characters of a template, and units of memory (liquidjs's own measure). */
+const renderLimitMs = 500;
+const parseLimit = 100_000;
+const memoryLimit = 1_000_000;
+/** Longest rendered text; templates are titles and messages. */
+const maxOutput = 65_536;
+
+const output = /\{\{-?\s*([A-Za-z_][\w-]*(?:\.[\w-]+)*)\s*-?\}\}/g;
+const words = new Set(['true', 'false', 'nil', 'null', 'empty', 'blank', 'size', 'first', 'last']);
+
+let engine: Liquid | null = null;
+
+function liquid(): Liquid {
+  if (engine === null) {
+    const require = createRequire(import.meta.url);
+    const library = require('liquidjs') as typeof import('liquidjs');
+    engine = new library.Liquid({
+      ownPropertyOnly: true,
+      strictFilters: true,
+      strictVariables: false,
+      renderLimit: renderLimitMs,
+      parseLimit,
+      memoryLimit,
+      dynamicPartials: false,
+      // No template may reach a file.
+      fs: {
+        exists: async () => false,
+        existsSync: () => false,
+        readFile: async () => '',
+        readFileSync: () => '',
+        resolve: (_root: string, file: string) => file,
+      },
+    });
+  }
+  return engine;
+}
+
+function asText(value: unknown): string {
+  if (value === undefined || value === null) return '';
+  if (typeof value === 'string') return value;
+  if (Array.isArray(value)) return value.map(asText).join('');
+  if (typeof value === 'object') return JSON.stringify(value);
+  return String(value);
+}
+
+/** A value by its path: own properties only. */
+function valueAt(scope: Readonly<Record<string, unknown>>, path: readonly string[]): unknown {
+  let value: unknown = scope;
+  for (const name of path) {
+    if (value === null || typeof value !== 'object' || !Object.hasOwn(value, name)) return undefined;
+    value = (value as Record<string, unknown>)[name];
+  }
+  return value;
+}
+
+class PlainTemplate implements Template {
+  readonly text: string;
+  readonly variables: readonly string[];
+  readonly #parts: readonly (string | readonly string[])[];
+
+  constructor(text: string) {
+    this.text = text;
+    const parts: (string | string[])[] = [];
+    const names: string[] = [];
+    let at = 0;
+    for (const found of text.matchAll(output)) {
+      let before = text.slice(at, found.index);
+      if (found[0].startsWith('{{-')) before = before.trimEnd();
+      const path = (found[1] ?? '').split('.');
+      parts.push(before, path);
+      names.push(path.join('.'));
+      at = found.index + found[0].length;
+      if (found[0].endsWith('-}}')) while (/\s/.test(text[at] ?? '')) at++;
+    }
+    parts.push(text.slice(at));
+    this.#parts = parts;
+    this.variables = [...new Set(names)];
+  }
+
+  render(scope: Readonly<Record<string, unknown>>): string {
+    let text = '';
+    for (const part of this.#parts) text += typeof part === 'string' ? part : asText(valueAt(scope, part));
+    return text.slice(0, maxOutput);
+  }
+}
+
+class LiquidTemplate implements Template {
+  readonly text: string;
+  readonly variables: readonly string[];
+  readonly #nodes: LiquidNode[];
+
+  constructor(text: string, nodes: LiquidNode[], variables: readonly string[]) {
+    this.text = text;
+    this.#nodes = nodes;
+    this.variables = variables;
+  }
+
+  render(scope: Readonly<Record<string, unknown>>): string {
+    try {
+      return String(liquid().renderSync(this.#nodes, scope)).slice(0, maxOutput);
+    } catch {
+      // A limit, or a filter that can't take this value: names are better than nothing.
+      return this.text
+        .replace(output, (_, path: string) => asText(valueAt(scope, path.split('.'))))
+        .replace(/\{\{[^}]*\}\}|\{%[^%]*%\}/g, '')
+        .slice(0, maxOutput);
+    }
+  }
+}
+
+function isPlain(text: string): boolean {
+  const rest = text.replace(output, (whole, path: string) =>
+    path.split('.').some((name) => words.has(name)) ? whole : '',
+  );
+  return !rest.includes('{{') && !rest.includes('{%');
+}
+
+function problem(error: unknown): ParsedTemplate & { ok: false } {
+  const text = error instanceof Error ? error.message : String(error);
+  const place = /, line:(\d+), col:(\d+)/.exec(text);
+  const message = text.replace(/, line:\d+(?:, col:\d+)?[\s\S]*$/, '').replace(/, file:.*$/, '');
+  let hint: string | null = null;
+  if (/undefined filter/.test(message))
+    hint = 'filters are those of Liquid: `upcase`, `default`, `truncate`, `json`, ...';
+  else if (/not closed/.test(message)) hint = 'close it: `{{ name }}`, `{% if x %}...{% endif %}`';
+  else if (/tag .* not found/.test(message))
+    hint = 'tags are those of Liquid: `{% if %}`, `{% for %}`, `{% assign %}`';
+  return { ok: false, message, line: Number(place?.[1] ?? 1), column: Number(place?.[2] ?? 1), hint };
+}
+
+/** Names that Liquid takes from its own scope. */
+function variablesOf(nodes: LiquidNode[]): string[] {
+  const names = liquid().globalFullVariablesSync(nodes);
+  return [...new Set(names.map((name) => name.replace(/\[(?:"([^"]*)"|'([^']*)'|(\d+))\]/g, '.$1$2$3')))];
+}
+
+/** Reads a template (at most 16 Ki characters). Never throws. */
+export function parseTemplate(text: string): ParsedTemplate {
+  if (text.length > maxTemplateLength) {
+    return {
+      ok: false,
+      message: `the template has ${text.length} characters, at most ${maxTemplateLength} are allowed`,
+      line: 1,
+      column: 1,
+      hint: null,
+    };
+  }
+  if (isPlain(text)) return { ok: true, template: new PlainTemplate(text) };
+  try {
+    const nodes = liquid().parse(text);
+    return { ok: true, template: new LiquidTemplate(text, nodes, variablesOf(nodes)) };
+  } catch (error) {
+    return problem(error);
+  }
+}
