@@ -25,7 +25,7 @@ import { explain } from './file.ts';
 import { type Glob, globMatches } from './glob.ts';
 import { compareContent, inodeName } from './identity.ts';
 import type { FoundFolder, Listing } from './listing.ts';
-import { compressionOf, FileMedium, peekFile } from './medium.ts';
+import { compressionOf, FileMedium, GzipMedium, gzipHead, peekFile } from './medium.ts';
 import type { PathEntry } from './paths.ts';
 import { openPipe } from './pipe.ts';
 import { Pump } from './pump.ts';
@@ -51,6 +51,12 @@ export interface ChangesDeps {
   readonly ended: (tail: Tail) => void;
   /** Everything is read to its present end, then it is over. */
   readonly draining: () => boolean;
+}
+
+/** A generation that nobody has read; `packed` is its place where it is compressed. */
+interface Unseen {
+  readonly file: OpenFile;
+  readonly packed: RawPath | null;
 }
 
 /** A hole at the front of a file is passed over in steps of this. */
@@ -308,7 +314,9 @@ export class Changes {
     if (entry.found.remote) return;
     try {
       const place = realpathSync(entry.found.path);
-      if (place !== entry.found.path) this.#places.set(place, entry);
+      if (place === entry.found.path) return;
+      this.#places.set(place, entry);
+      entry.tail?.names.add(posix.basename(place));
     } catch {
       // Gone again: the next look tells.
     }
@@ -381,44 +389,74 @@ export class Changes {
   ): Promise<Tail[]> {
     const chain = [...before];
     for (const candidate of await this.#unseen(path, live, sinceMs)) {
-      const tail = await this.streams.open(candidate, { initial: false, atPath: false });
+      const tail = await this.#openUnseen(candidate);
       for (const earlier of chain) tail.after.add(earlier);
       chain.push(tail);
-      this.#with.orphan(tail);
       this.#with.turns.want(tail);
     }
     return chain;
   }
 
-  async #unseen(path: string, live: Tail | null, sinceMs: number): Promise<OpenFile[]> {
-    const base = posix.basename(path);
-    const found: OpenFile[] = [];
+  async #openUnseen({ file, packed }: Unseen): Promise<Tail> {
+    if (packed !== null) {
+      closeQuietly(file.fd);
+      return this.streams.openPacked(file, new GzipMedium(packed));
+    }
+    const tail = await this.streams.open(file, { initial: false, atPath: false });
+    this.#with.orphan(tail);
+    return tail;
+  }
+
+  #bases(path: string, live: Tail | null): string[] {
+    const bases = new Set([posix.basename(path), ...(live?.names ?? [])]);
+    return [...bases];
+  }
+
+  async #unseen(path: string, live: Tail | null, sinceMs: number): Promise<Unseen[]> {
+    const bases = this.#bases(path, live);
+    const found: Unseen[] = [];
     for (const dir of this.#folders(path)) {
       const remote = this.#with.listing.remote(dir);
-      for (const name of await this.#with.listing.names(dir)) {
-        const relation = rotatedName(base, name.text);
-        if (relation === null || name.kind !== 'file') continue;
+      const names = await this.#with.listing.names(dir);
+      const present = new Set(names.map((name) => name.text));
+      for (const name of names) {
+        const relations = bases
+          .map((base) => rotatedName(base, name.text))
+          .filter((relation) => relation !== null);
+        if (relations.length === 0 || name.kind !== 'file') continue;
+        // While it is being compressed, both are there.
+        if (name.text.endsWith('.gz') && present.has(name.text.slice(0, -3))) continue;
         const raw = rawPath(dir, name.raw);
         const stat = remote ? await statLater(raw) : statNow(raw);
         if (isFault(stat) || stat.size === 0n || !stat.isFile()) continue;
         const inode = inodeName(stat);
         if (this.streams.byInode.has(inode) || live?.inode === inode) continue;
         // Without a birth time the last change has to do, and then only a name that can't be another log's.
-        const bornNs = stat.birthtimeNs > 0n ? stat.birthtimeNs : relation === 'exact' ? stat.mtimeNs : 0n;
+        const exact = relations.includes('exact');
+        const bornNs = stat.birthtimeNs > 0n ? stat.birthtimeNs : exact ? stat.mtimeNs : 0n;
         if (Number(bornNs / 1_000_000n) < sinceMs) continue;
         const file = await this.#openFile(path, raw, remote);
         if ('code' in file) continue;
-        if (await this.#isOwn(file)) found.push(file);
+        const unseen = await this.#examineUnseen(file, raw);
+        if (unseen !== null) found.push(unseen);
         else closeQuietly(file.fd);
       }
     }
-    return found.sort((a, b) => Number(a.stat.mtimeNs - b.stat.mtimeNs));
+    return found.sort((a, b) => Number(a.file.stat.mtimeNs - b.file.stat.mtimeNs));
   }
 
-  /** Not compressed, and not a copy of something that was read. */
-  async #isOwn(file: OpenFile): Promise<boolean> {
-    if (compressionOf(await peekFile(file.fd, 0, 8)) !== null) return false;
-    return (await copySource(file, this.streams, { name: null, self: null })) === null;
+  /** Null for what is no log, and for a copy of something that was read. */
+  async #examineUnseen(file: OpenFile, raw: RawPath): Promise<Unseen | null> {
+    const packed = compressionOf(await peekFile(file.fd, 0, 8));
+    if (packed === 'other') return null;
+    if (packed === 'gzip') {
+      const head = await gzipHead(file.fd);
+      return head === null || head.length === 0 || this.streams.knowsHead(head)
+        ? null
+        : { file, packed: raw };
+    }
+    const source = await copySource(file, this.streams, { name: null, self: null });
+    return source === null ? { file, packed: null } : null;
   }
 
   /** The folders where rotated files of a path may lie: its own, and the one of a link's target. */
@@ -664,12 +702,7 @@ export class Changes {
         deps.port.forget(one.position.key);
         continue;
       }
-      const tail = this.streams.resumeElsewhere(
-        one,
-        rest.medium,
-        rest.before,
-        listing.remote(posix.dirname(path)),
-      );
+      const tail = this.streams.resumeElsewhere(one, rest, listing.remote(posix.dirname(path)));
       for (const earlier of chain) tail.after.add(earlier);
       chain.push(tail);
       this.#placeRest(tail, rest, one, live);

@@ -2,7 +2,6 @@
  * Tells a copy of a log from a log: `cp app.log app.log.1` must not be read a second time. Takes an open file and the streams
  * that run or ended lately; compares names first, since two logs may well begin alike, and then content.
  */
-import { posix } from 'node:path';
 import { compareContent, hashOf, headBytesMax, markerBytesMax } from './identity.ts';
 import { peekFile } from './medium.ts';
 import { rotatedName } from './rotated.ts';
@@ -30,21 +29,24 @@ export async function copySource(
   const head = await peekFile(file.fd, 0, Math.min(headBytesMax, size));
   for (const other of streams.all) {
     if (other === self || other.copyOf !== null || other.ended) continue;
-    if (!mayBeCopy(other.path, name, head.length)) continue;
+    if (!mayBeCopy(other.names, name, head.length)) continue;
     if (await isCopyOf(file, size, head, other)) return { tail: other };
   }
-  for (const { path, facts } of streams.ended) {
-    if (facts.offset === 0 || !mayBeCopy(path, name, head.length)) continue;
+  for (const { names, facts } of streams.ended) {
+    if (facts.offset === 0 || !mayBeCopy(names, name, head.length)) continue;
     const verdict = await compareContent(facts, size, (at, bytes) => peekFile(file.fd, at, bytes));
     if (verdict !== 'other') return { tail: null };
   }
   return null;
 }
 
-function mayBeCopy(original: string, name: string | null, headLength: number): boolean {
+function mayBeCopy(originals: ReadonlySet<string>, name: string | null, headLength: number): boolean {
   if (name === null) return true;
-  const relation = rotatedName(posix.basename(original), name);
-  return relation === 'exact' || (relation === 'stem' && headLength === headBytesMax);
+  for (const original of originals) {
+    const relation = rotatedName(original, name);
+    if (relation === 'exact' || (relation === 'stem' && headLength === headBytesMax)) return true;
+  }
+  return false;
 }
 
 async function isCopyOf(file: OpenFile, size: number, head: Buffer, other: Tail): Promise<boolean> {

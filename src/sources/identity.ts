@@ -26,6 +26,8 @@ export interface ContentFacts {
   readonly offset: number;
   readonly headLength: number;
   readonly headHash: string;
+  /** Where the marker ends: the offset, or a little before it when the offset was committed alone. */
+  readonly markerAt: number;
   readonly markerLength: number;
   readonly markerHash: string;
   /** Short hashes of 32 bytes at positions ever farther apart: they tell a file cut shorter from a file begun anew. */
@@ -130,6 +132,7 @@ export class ContentMemory {
       offset,
       headLength: this.#head.length,
       headHash: this.#headHash,
+      markerAt: offset,
       markerLength: this.#markerLength,
       markerHash: hashOf(this.#marker.subarray(0, this.#markerLength)),
       samples: this.#samples,
@@ -188,8 +191,9 @@ export function parseIdentity(position: SavedPosition): SavedIdentity | null {
       const [at, hash] = part.split(':');
       if (at && hash) samples.set(Number(at), hash);
     }
-    // The marker belongs to the offset it was noted for. Where the saved offset is another, it proves nothing.
-    const markerHolds = identity['at'] === position.offset;
+    // A marker noted for a later offset than the saved one can't be: then it proves nothing.
+    const markerAt = Number(identity['at'] ?? 0);
+    const markerHolds = markerAt <= position.offset;
     return {
       id: {
         dev: BigInt(identity['dev'] ?? ''),
@@ -201,6 +205,7 @@ export function parseIdentity(position: SavedPosition): SavedIdentity | null {
         offset: position.offset,
         headLength: Number(identity['headLength'] ?? 0),
         headHash: String(identity['head'] ?? ''),
+        markerAt,
         markerLength: markerHolds ? Number(identity['markerLength'] ?? 0) : 0,
         markerHash: String(identity['marker'] ?? ''),
         samples,
@@ -230,7 +235,7 @@ export async function compareContent(
     if (head.length < facts.headLength || hashOf(head) !== facts.headHash) return 'other';
   }
   if (size >= facts.offset) {
-    const marker = await peek(facts.offset - facts.markerLength, facts.markerLength);
+    const marker = await peek(facts.markerAt - facts.markerLength, facts.markerLength);
     if (hashOf(marker) !== facts.markerHash && facts.markerLength > 0) return 'other';
     return 'same';
   }

@@ -22,6 +22,7 @@ import {
   type FileId,
   fileIdOf,
   hashOf,
+  headBytesMax,
   inodeName,
   markerBytesMax,
 } from './identity.ts';
@@ -44,6 +45,8 @@ export interface Rest {
   readonly path: string;
   readonly id: FileId;
   readonly medium: Medium;
+  /** The first bytes of the content. */
+  readonly head: Buffer;
   /** Bytes before the offset. */
   readonly before: Buffer;
   /** Size of the file, or null where it is compressed. */
@@ -106,7 +109,7 @@ async function examine(wanted: Wanted, candidate: Candidate, remote: boolean): P
   try {
     const id = fileIdOf(candidate.stat);
     const base = { path: candidate.path, id };
-    if (!renamed && compressionOf(await peekFile(fd, 0, 8)) === 'gzip') {
+    if (compressionOf(await peekFile(fd, 0, 8)) === 'gzip') {
       return await examineGzip(facts, candidate, fd, id);
     }
     const size = Number(candidate.stat.size);
@@ -114,8 +117,9 @@ async function examine(wanted: Wanted, candidate: Candidate, remote: boolean): P
     if (verdict !== 'same') return null;
     const from = Math.max(0, facts.offset - markerBytesMax);
     const before = await peekFile(fd, from, facts.offset - from);
+    const head = await peekFile(fd, 0, headBytesMax);
     keep = true;
-    return { ...base, how: renamed ? 'renamed' : 'copy', medium: new FileMedium(fd), before, size };
+    return { ...base, how: renamed ? 'renamed' : 'copy', medium: new FileMedium(fd), head, before, size };
   } finally {
     if (!keep) closeQuietly(fd);
   }
@@ -132,11 +136,11 @@ async function examineGzip(
   if (hashOf(head.subarray(0, facts.headLength)) !== facts.headHash) return null;
   const medium = new GzipMedium(candidate.raw);
   try {
+    const marked = await medium.skipTo(facts.markerAt);
+    const marker = marked.before.subarray(Math.max(0, marked.before.length - facts.markerLength));
+    const holds = facts.markerLength === 0 || hashOf(marker) === facts.markerHash;
     const { reached, before } = await medium.skipTo(facts.offset);
-    const marker = before.subarray(before.length - Math.min(facts.markerLength, before.length));
-    if (reached && (facts.markerLength === 0 || hashOf(marker) === facts.markerHash)) {
-      return { how: 'gzip', path: candidate.path, id, medium, before, size: null };
-    }
+    if (reached && holds) return { how: 'gzip', path: candidate.path, id, medium, head, before, size: null };
   } catch {
     // A damaged or half written archive: not the one, or not yet.
   }

@@ -13,6 +13,7 @@ import {
   compareContent,
   type FileId,
   fileIdOf,
+  hashOf,
   headBytesMax,
   inodeName,
   markerBytesMax,
@@ -22,6 +23,7 @@ import {
   streamKey,
 } from './identity.ts';
 import { FileMedium, type Medium, peekFile } from './medium.ts';
+import type { Rest } from './rest.ts';
 import { Tail, type TailDeps } from './tail.ts';
 
 /** A file just opened. Whoever takes it owns the descriptor. */
@@ -36,7 +38,7 @@ export interface Saved {
   readonly identity: SavedIdentity;
 }
 export interface Ended {
-  readonly path: string;
+  readonly names: ReadonlySet<string>;
   readonly facts: ContentFacts;
 }
 
@@ -138,10 +140,48 @@ export class Streams {
     return this.#begin(file, { offset: from, skipLine: false }, peek, true);
   }
 
+  /** A compressed generation that was never seen as a file: read once, from front to back. */
+  openPacked(file: OpenFile, medium: Medium): Tail {
+    const id = fileIdOf(file.stat);
+    const generation = this.#nextGeneration(id);
+    const tail = new Tail(this.#deps, {
+      stream: this.#stream(streamKey(id, generation), file.path),
+      path: file.path,
+      id,
+      generation,
+      offset: 0,
+      memory: new ContentMemory(),
+      before: Buffer.alloc(0),
+      skipLine: false,
+      remote: file.remote,
+    });
+    tail.medium = medium;
+    tail.role = 'rest';
+    tail.fresh = false;
+    this.#claim(tail);
+    tail.remember();
+    return tail;
+  }
+
+  /** Whether content that begins like this was read already, as far as anybody remembers. */
+  knowsHead(head: Buffer): boolean {
+    const hashes = new Map<number, string>();
+    const begins = ({ headLength, headHash }: ContentFacts): boolean => {
+      if (headLength === 0 || headLength > head.length) return false;
+      const hash = hashes.get(headLength) ?? hashOf(head.subarray(0, headLength));
+      hashes.set(headLength, hash);
+      return hash === headHash;
+    };
+    for (const tail of this.all) if (begins(tail.memory.facts(tail.offset))) return true;
+    return this.ended.some(({ facts }) => begins(facts)) || this.#saved.some((s) => begins(s.identity.facts));
+  }
+
   /** A saved stream whose rest was found elsewhere. */
-  resumeElsewhere(saved: Saved, medium: Medium, before: Buffer, remote: boolean): Tail {
+  resumeElsewhere(saved: Saved, rest: Rest, remote: boolean): Tail {
+    const { before, head, medium } = rest;
     const tail = this.#make({ ...saved, path: saved.position.path, before, remote, id: saved.identity.id });
     tail.medium = medium;
+    tail.memory.setHead(head);
     return tail;
   }
 
@@ -151,7 +191,7 @@ export class Streams {
     this.#running.delete(tail.stream.key);
     if (tail.remembered !== null) this.#leave(tail.remembered);
     if (this.byInode.get(tail.inode) === tail) this.byInode.delete(tail.inode);
-    this.ended.push({ path: tail.path, facts: tail.memory.facts(tail.offset) });
+    this.ended.push({ names: tail.names, facts: tail.memory.facts(tail.offset) });
     if (this.ended.length > endedMax) this.ended.shift();
   }
 

@@ -5,6 +5,7 @@
  * `file.ts`.
  */
 
+import { posix } from 'node:path';
 import type { StreamInfo } from '../model/record.ts';
 import type { Chunk, Clock, SavedPosition, SourcePort } from '../model/seams.ts';
 import { type ContentMemory, type FileId, identityRecord, inodeName, markerBytesMax } from './identity.ts';
@@ -69,6 +70,8 @@ export class Tail {
   readonly stream: StreamInfo;
   readonly path: string;
   readonly remote: boolean;
+  /** The names its file was seen under, without folders: its copies are named after one of them. */
+  readonly names = new Set<string>();
   generation: number;
   id: FileId;
   medium: Medium | null = null;
@@ -109,12 +112,14 @@ export class Tail {
   readonly #clock: Clock;
   #reader: SavedPosition['reader'] | null = null;
   #done = false;
+  #headNoted = 0;
 
   constructor(deps: TailDeps, start: TailStart) {
     this.#port = deps.port;
     this.#clock = deps.clock;
     this.stream = start.stream;
     this.path = start.path;
+    this.names.add(posix.basename(start.path));
     this.id = start.id;
     this.generation = start.generation;
     this.offset = start.offset;
@@ -143,6 +148,7 @@ export class Tail {
 
   /** Notes the identity with the marker of the present offset; the store commits it together with the offset. */
   remember(): void {
+    this.#headNoted = this.memory.head.length;
     this.#reader ??= this.#port.position(this.stream.key)?.reader ?? {};
     this.remembered = {
       key: this.stream.key,
@@ -316,6 +322,8 @@ export class Tail {
 
   #present(data: Buffer, end: Chunk['end']): void {
     const { stream, offset, receivedAt } = this;
+    // The pipeline may commit within `take`: what identifies the file must be known by then.
+    if (this.memory.head.length > this.#headNoted) this.remember();
     const consumed = this.#port.take({ stream, data, offset, end, receivedAt });
     if (consumed > 0) {
       this.memory.advance(data, consumed, offset);
