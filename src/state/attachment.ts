@@ -7,7 +7,7 @@ import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { TocsinError } from '../model/problem.ts';
 import type { Clock } from '../model/seams.ts';
-import { prepareDirectory } from './directory.ts';
+import { permissionError, prepareDirectory } from './directory.ts';
 import { type FailureCode, failureOf } from './failure.ts';
 import { databaseName } from './file-names.ts';
 import { type Lock, lockDirectory } from './lock.ts';
@@ -81,6 +81,7 @@ export class Attachment {
       this.#attach();
     } catch (cause) {
       if (cause instanceof TocsinError) throw cause;
+      if (failureOf(cause).code === 'E_STATE_PERM') throw permissionError(this.#dir, cause);
       this.fail(cause, 0);
     }
   }

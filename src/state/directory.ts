@@ -83,7 +83,7 @@ function directoryError(path: string, cause: unknown): unknown {
 
 /** Who may not do what with which mode, and the line that mends it. */
 export function permissionError(path: string, cause: unknown): TocsinError {
-  const uid = process.getuid?.() ?? -1;
+  const uid = process.geteuid?.() ?? -1;
   const seen = nearest(path);
   return new TocsinError(
     'E_STATE_PERM',

@@ -3,7 +3,7 @@
  * however the process dies, and a stale one can't exist. Who holds it stands in a file beside it, for the message only.
  * Nothing else in this process may open the lock's file: closing any descriptor of it would free the lock (POSIX).
  */
-import { lstatSync, readFileSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, lstatSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { TocsinError } from '../model/problem.ts';
 import { errorCode } from './failure.ts';
@@ -26,6 +26,8 @@ export function lockDirectory(dir: string, now: number): Lock {
   const path = join(dir, lockFile);
   refuseSpecial(path);
   refuseSpecial(join(dir, holderFile));
+  // On a read-only disk SQLite would open the file for reading and hold no lock at all.
+  accessSync(dir, constants.W_OK);
   let database: Database | null = null;
   try {
     database = openDatabase(path, { readOnly: false, busyMs: 0 });

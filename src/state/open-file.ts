@@ -20,7 +20,7 @@ import {
   type Schema,
   shapeProblem,
 } from './schema.ts';
-import { type Database, openDatabase, openImage } from './sqlite.ts';
+import { type Database, imageBytesMax, openDatabase, openImage, withoutLog } from './sqlite.ts';
 
 /** A reader (`status`) may hold a checkpoint back this long, no longer. */
 const busyMs = 500;
@@ -31,8 +31,6 @@ const walPages = 1000;
 const walBytesKept = 8 * 1024 * 1024;
 /** Up to this size all of a database is checked at start (about 0.1 s); a larger one is checked where it is read. */
 export const verifyBytesMax = 16 * 1024 * 1024;
-/** A read-only disk is read into memory up to this size; beyond, the start is an empty one. */
-const imageBytesMax = 64 * 1024 * 1024;
 
 export interface Opened {
   readonly database: Database;
@@ -182,16 +180,11 @@ function configured(options: OpenFileOptions, first: string): Database {
 export function imageOf(path: string, why: unknown): Database {
   const found = ordinaryFile(path);
   if (found.kind !== 'file' || found.stats.size > imageBytesMax) throw why;
-  let bytes: Buffer;
   try {
-    bytes = readFileSync(path);
+    return openImage(withoutLog(readFileSync(path)));
   } catch {
     throw why;
   }
-  // Bytes 18 and 19 say "WAL", which a database in memory can't have; 1 is the rollback journal.
-  bytes[18] = 1;
-  bytes[19] = 1;
-  return openImage(bytes);
 }
 
 /** What is wrong with a database, or null. Every document's checksum is looked at by `read`, later; this is about the pages. */
@@ -200,7 +193,7 @@ function damage(database: Database, bytes: number): string | null {
   if (shape !== null) return shape;
   if (bytes > verifyBytesMax) return null;
   const found = String(
-    Object.values(database.prepare('PRAGMA quick_check(1)').get() ?? {})[0] ?? 'no answer',
+    Object.values(database.prepare('PRAGMA integrity_check(1)').get() ?? {})[0] ?? 'no answer',
   );
   return found === 'ok' ? null : found.replace(/\s+/g, ' ');
 }
@@ -212,11 +205,17 @@ export function badDocuments(database: Database, limit: number): readonly { tabl
     const page = database.prepare(
       `SELECT rowid AS row, key, due, doc, sum FROM "${table}" WHERE rowid > ? ORDER BY rowid LIMIT 256`,
     );
-    for (let rows = page.all(-1); rows.length > 0; rows = page.all(rows.at(-1)?.['row'] ?? 0)) {
+    let last = -1;
+    for (;;) {
+      const rows = page.all(last);
+      const end = Number(rows.at(-1)?.['row'] ?? last);
       for (const { key, due, doc, sum } of rows) {
         const good = typeof doc === 'string' && documentSum(String(key), due as number | null, doc) === sum;
         if (!good && bad.length < limit) bad.push({ table, key: String(key) });
       }
+      // None left, or a damaged tree that leads in a circle.
+      if (end <= last) break;
+      last = end;
     }
   }
   return bad;

@@ -2,10 +2,14 @@
  * Brings documents over from a damaged database into a new one: from the front until a page can't be read, then from the
  * back. The damaged file is only read. What fails its checksum stays behind; nothing is thrown.
  */
+import { readFileSync, statSync } from 'node:fs';
 import { createTableSql, decodeDocument } from './document.ts';
 import { documentTables } from './schema.ts';
-import { type Database, openDatabase, type Row } from './sqlite.ts';
+import { type Database, imageBytesMax, openDatabase, openImage, type Row, withoutLog } from './sqlite.ts';
 
+// https://www.sqlite.org/fileformat.html#the_database_header
+const pageSizeAt = 16;
+const pageCountAt = 28;
 /** Rows read at a time. */
 const batchRows = 64;
 
@@ -17,30 +21,55 @@ export interface Salvaged {
 
 /** Copies what can be read from the database at `path` into `target`. */
 export function salvage(path: string, target: Database): Salvaged {
-  let kept = 0;
-  let lost = 0;
+  const nothing: Salvaged = { kept: 0, lost: 0 };
+  // With its log, as SQLite sees it; where that fails (a file that was cut), from its bytes alone.
+  const found = copyAll(() => openDatabase(path, { readOnly: true, busyMs: 0 }), target);
+  if (found !== null && found.kept > 0) return found;
+  return copyAll(() => paddedImage(path), target) ?? found ?? nothing;
+}
+
+/** All tables in one transaction, or null where nothing could be opened or written. */
+function copyAll(open: () => Database, target: Database): Salvaged | null {
   let source: Database | null = null;
   try {
-    source = openDatabase(path, { readOnly: true, busyMs: 0 });
+    source = open();
+    const names = documentTables(source);
     target.exec('BEGIN IMMEDIATE');
-    lost += copyMeta(source, target);
-    for (const name of documentTables(source)) {
+    let kept = 0;
+    let lost = copyMeta(source, target);
+    for (const name of names) {
       const copied = copyTable(source, target, name);
       kept += copied.kept;
       lost += copied.lost;
     }
     target.exec('COMMIT');
+    return { kept, lost };
   } catch {
     // Not a database at all, or no room for the copy: the new state begins empty.
     if (target.inTransaction()) target.exec('ROLLBACK');
-    kept = 0;
+    return null;
+  } finally {
+    closeQuietly(source);
   }
+}
+
+/** The bytes of a cut file in memory, filled up with zeros to the length that its header tells. */
+function paddedImage(path: string): Database {
+  const size = statSync(path).size;
+  if (size > imageBytesMax) throw new RangeError(`${path} is too large to be read into memory`);
+  const bytes = readFileSync(path);
+  const pageBytes = bytes.readUInt16BE(pageSizeAt);
+  const length = Math.min(imageBytesMax, bytes.readUInt32BE(pageCountAt) * pageBytes);
+  const whole = length > bytes.length ? Buffer.concat([bytes, Buffer.alloc(length - bytes.length)]) : bytes;
+  return openImage(withoutLog(whole));
+}
+
+function closeQuietly(database: Database | null): void {
   try {
-    source?.close();
+    database?.close();
   } catch {
     // Nothing was written through it.
   }
-  return { kept, lost };
 }
 
 function copyMeta(source: Database, target: Database): number {
@@ -99,8 +128,11 @@ function walk(
       continue;
     }
     for (const row of rows) {
+      const at = Number(row['row']);
+      // A damaged tree may lead in a circle.
+      if (way.order === 'ASC' ? at <= last : at >= last) return false;
       way.take(row);
-      last = Number(row['row']);
+      last = at;
     }
     if (rows.length < size) return true;
   }

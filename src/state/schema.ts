@@ -5,6 +5,7 @@
 import { closeSync, constants, copyFileSync, openSync, readSync, renameSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { TocsinError } from '../model/problem.ts';
+import { createTableSql } from './document.ts';
 import { stampOf, syncDirectory } from './file-names.ts';
 import { type Database, openDatabase } from './sqlite.ts';
 
@@ -126,20 +127,33 @@ export function documentTables(database: Database): readonly string[] {
     .filter((name) => !ownTables.has(name));
 }
 
-/** Why the shape is not ours, or null. */
+/**
+ * Why the shape is not ours, or null. The text of each table is compared whole, so that a name with a flipped bit does not
+ * pass for an empty table and a strange one.
+ */
 export function shapeProblem(database: Database): string | null {
-  const expected = new Map<string, string>([
-    ['meta', 'key,value'],
-    ['quarantine', 'at,doc,due,key,origin,reason,sum'],
-  ]);
-  for (const name of documentTables(database)) expected.set(name, 'doc,due,key,sum');
-  for (const [name, columns] of expected) {
-    const found = database
-      .prepare('SELECT name FROM pragma_table_info(?) ORDER BY name')
-      .all(name)
-      .map((row) => row['name'])
-      .join(',');
-    if (found !== columns) return `table ${name} has the columns (${found}) instead of (${columns})`;
+  const expected = new Map<string, string>();
+  const names = new Set<string>();
+  for (const text of createSql.split('\n')) expectStatement(expected, text);
+  for (const name of documentTables(database)) {
+    names.add(name);
+    for (const text of createTableSql(name).split(';')) expectStatement(expected, text);
   }
-  return null;
+  const rows = database
+    .prepare("SELECT name, tbl_name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\'")
+    .all();
+  for (const { name, tbl_name: table, sql } of rows) {
+    if (expected.get(String(name)) !== sql) return `${name} is not made as it should be`;
+    if (table !== name && !names.has(String(table))) return `${name} belongs to ${table}, which is not there`;
+    expected.delete(String(name));
+  }
+  const [missing] = expected.keys();
+  return missing === undefined ? null : `${missing} is missing`;
+}
+
+/** `CREATE TABLE IF NOT EXISTS "x" ...` -> x, with the text as SQLite keeps it. */
+function expectStatement(expected: Map<string, string>, text: string): void {
+  const sql = text.trim().replace(/;$/, '').replace(' IF NOT EXISTS', '');
+  const name = /^CREATE (?:TABLE|INDEX) "?(\w+)"?/.exec(sql)?.[1];
+  if (name !== undefined) expected.set(name, sql);
 }

@@ -39,6 +39,16 @@ export function openDatabase(path: string, options: OpenOptions): Database {
   );
 }
 
+/** A database that has to be read into memory (a read-only disk, a damaged file) is read up to this size. */
+export const imageBytesMax = 64 * 1024 * 1024;
+
+/** Makes the bytes of a WAL database fit for memory: bytes 18 and 19 say "WAL", which is not to be had there. Changes them in place. */
+export function withoutLog(bytes: Buffer): Buffer {
+  bytes[18] = 1;
+  bytes[19] = 1;
+  return bytes;
+}
+
 /** Opens the bytes of a database file in memory. Nothing is ever written back. */
 export function openImage(bytes: Buffer): Database {
   return wrap(connect(bytes, {}));

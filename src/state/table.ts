@@ -332,7 +332,16 @@ export class DocumentTable<T> implements Table<T> {
     const rows = this.#read<readonly Row[]>([], (sql) =>
       sql.due.all(until, after?.dueAt ?? -Number.MAX_VALUE, after?.key ?? ''),
     );
-    return rows.map((row) => ({ key: String(row['key']), dueAt: Number(row['due']) }));
+    const page: Due[] = [];
+    let last = after;
+    for (const row of rows) {
+      const due = { key: String(row['key']), dueAt: Number(row['due']) };
+      // Out of order is a damaged index that may lead in a circle.
+      if (last !== null && compareDue(due, last) <= 0) break;
+      page.push(due);
+      last = due;
+    }
+    return page;
   }
 
   #committedScan(prefix: string, limit: number): readonly { key: string; value: T }[] {
@@ -345,7 +354,9 @@ export class DocumentTable<T> implements Table<T> {
       );
       for (const row of rows) {
         const key = String(row['key']);
-        if (!key.startsWith(prefix) || found.length >= limit) return found;
+        // Out of order is a damaged index that may lead in a circle.
+        const behind = after !== null && compareKeys(key, after) <= 0;
+        if (behind || !key.startsWith(prefix) || found.length >= limit) return found;
         after = key;
         if (this.#pending.has(key)) continue;
         const cached = this.#cache.get(key);

@@ -61,10 +61,10 @@ describe('documents', () => {
     store.table('things').put('', 'empty', null);
     store.table('things').put('\ud800', 'half a pair', null);
     store.close();
-    const table = open(dir).table<any>('things');
+    const table = open(dir).table<object>('things');
     expect(table.get('large')).toEqual(large);
-    expect(Object.keys(table.get('__proto__'))).toEqual(['__proto__', 'constructor']);
-    expect(({} as any).x).toBeUndefined();
+    expect(Object.keys(table.get('__proto__') ?? {})).toEqual(['__proto__', 'constructor']);
+    expect(({} as Record<string, unknown>)['x']).toBeUndefined();
     expect(table.get('a\u0000b')).toBe('nul');
     expect(table.get('')).toBe('empty');
     expect(table.get('\ud800')).toBe('half a pair');
@@ -199,6 +199,16 @@ describe('a long life', () => {
   });
 });
 
+interface Step {
+  readonly do: string;
+  readonly key?: string;
+  readonly value?: unknown;
+  readonly due?: number | null;
+  readonly now?: number;
+  readonly limit?: number;
+  readonly prefix?: string;
+}
+
 type Known = Map<string, { value: unknown; due: number | null }>;
 
 /** One store and its model, step by step. A crash is a second store over a copy of the files, as they lie there. */
@@ -222,38 +232,37 @@ class Life {
     this.#store.close();
   }
 
-  step(step: any): void {
+  step(step: Step): void {
+    const { key = '', value, due = null, now = 0, limit = 0, prefix = '' } = step;
     const inOrder = [...this.#now].sort(([a], [b]) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
     const dueRows = inOrder
       .filter(([, row]) => row.due !== null)
       .sort((a, b) => (a[1].due ?? 0) - (b[1].due ?? 0));
     switch (step.do) {
       case 'put':
-        this.#table.put(step.key, step.value, step.due);
-        this.#now.set(step.key, { value: step.value, due: step.due });
+        this.#table.put(key, value, due);
+        this.#now.set(key, { value: value, due: due });
         break;
       case 'delete':
-        this.#table.delete(step.key);
-        this.#now.delete(step.key);
+        this.#table.delete(key);
+        this.#now.delete(key);
         break;
       case 'get':
-        expect(norm(this.#table.get(step.key))).toEqual(norm(this.#now.get(step.key)?.value));
+        expect(norm(this.#table.get(key))).toEqual(norm(this.#now.get(key)?.value));
         break;
       case 'due':
-        expect(
-          this.#table.due(step.now, step.limit).map((row) => [row.key, norm(row.value), row.dueAt]),
-        ).toEqual(
+        expect(this.#table.due(now, limit).map((row) => [row.key, norm(row.value), row.dueAt])).toEqual(
           dueRows
-            .filter(([, row]) => (row.due ?? 0) <= step.now)
-            .slice(0, step.limit)
+            .filter(([, row]) => (row.due ?? 0) <= now)
+            .slice(0, limit)
             .map(([name, row]) => [name, norm(row.value), row.due]),
         );
         break;
       case 'scan':
-        expect(this.#table.scan(step.prefix, step.limit).map((row) => [row.key, norm(row.value)])).toEqual(
+        expect(this.#table.scan(prefix, limit).map((row) => [row.key, norm(row.value)])).toEqual(
           inOrder
-            .filter(([name]) => name.startsWith(step.prefix))
-            .slice(0, step.limit)
+            .filter(([name]) => name.startsWith(prefix))
+            .slice(0, limit)
             .map(([name, row]) => [name, norm(row.value)]),
         );
         break;

@@ -1,0 +1,47 @@
+/** The built program in a process of its own, for what a test can't survive. `npm test` builds first. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { onTestFinished } from 'vitest';
+
+/** The URL of a built file, like `state/store.js`. */
+export function built(path: string): string {
+  const url = new URL(`../../dist/${path}`, import.meta.url);
+  if (!existsSync(fileURLToPath(url)))
+    throw new Error(`dist/${path} is missing: run \`npm run build\` first`);
+  return url.href;
+}
+
+export interface Ended {
+  readonly code: number | null;
+  readonly signal: string | null;
+  readonly output: string;
+}
+export interface BuiltProcess {
+  readonly child: ChildProcess;
+  /** What it printed so far, both streams. */
+  output(): string;
+  readonly ended: Promise<Ended>;
+}
+
+/** Runs a module's text in a new Node. Killed when the test is over. */
+export function runModule(
+  text: string,
+  options: { readonly env?: Record<string, string>; readonly shell?: string } = {},
+): BuiltProcess {
+  const node = [process.execPath, '--input-type=module', '-e', text];
+  const [command = '', ...args] =
+    options.shell === undefined ? node : ['bash', '-c', `${options.shell}; exec "$0" "$@"`, ...node];
+  const child = spawn(command, args, {
+    stdio: ['pipe', 'pipe', 'pipe'],
+    env: { ...process.env, ...options.env },
+  });
+  let output = '';
+  child.stdout?.on('data', (part: Buffer) => (output += part.toString()));
+  child.stderr?.on('data', (part: Buffer) => (output += part.toString()));
+  onTestFinished(() => void child.kill('SIGKILL'));
+  const ended = new Promise<Ended>((resolve) => {
+    child.on('close', (code, signal) => resolve({ code, signal, output }));
+  });
+  return { child, output: () => output, ended };
+}
