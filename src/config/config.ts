@@ -108,7 +108,8 @@ function load(options: LoadOptions, mode: 'strict' | 'partial'): Loaded {
     { places: gatherer.mappings, declared },
     reading,
   );
-  if (needs.includes('sources'))
+  // Rules alone, with nothing to read yet: whether their sources are there can't be told.
+  if (needs.includes('sources') && sources.length > 0)
     checkFrom(
       rules,
       sources.map((source) => source.name),

@@ -220,6 +220,6 @@ function firstInvalid(bytes: Buffer): number {
 function tailMayGoOn(head: Buffer, cut: number): boolean {
   if (cut === 0) return true;
   const lead = head[head.length - cut] ?? 0;
-  const needs = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : lead >= 0xc2 ? 2 : 0;
+  const needs = lead > 0xf4 ? 0 : lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : lead >= 0xc2 ? 2 : 0;
   return needs > cut;
 }

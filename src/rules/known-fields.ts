@@ -3,57 +3,28 @@
  * Warns of a `by`, `join`, `distinct` or template variable that none of them gives: a slip of the pen makes one
  * incident of everything. Warnings only, since a format may know more.
  */
-import { type ConditionValues, groupsOf } from '../config/conditions.ts';
+import { groupsOf } from '../config/conditions.ts';
 import { nearest } from '../config/nearest.ts';
 import { entryOf, type YamlMap, type YamlNode } from '../config/nodes.ts';
 import type { Reading } from '../config/reading.ts';
 import type { RuleValues } from '../config/rule-schema.ts';
 
-/** What formats and sources give. */
+/** What formats and sources give to every record. */
 const recordFields = [
   'time',
   'level',
   'process',
-  'logger',
+
   'message',
   'trace',
   'raw',
   'source',
   'host',
   'path',
-  'file',
-  'line',
-  'pid',
-  'thread',
-  'exception',
-  'task',
-  'task_id',
-  'task_name',
-  'program',
-  'hostname',
   'labels',
 ];
 /** What a template sees besides fields. */
-const templateWords = [
-  'rule',
-  'id',
-  'severity',
-  'owner',
-  'runbook',
-  'count',
-  'new_count',
-  'first_seen_at',
-  'last_seen_at',
-  'collected',
-  'preceded_by',
-  'fields',
-  'record',
-  'incident',
-  'top',
-  'state',
-  'forloop',
-  'stream',
-];
+const templateWords = ['rule', 'severity', 'state', 'count', 'new_count', 'collected'];
 
 /** Reports W_UNKNOWN_FIELD at each place that names a field which nothing gives. */
 export function checkFields(
@@ -64,7 +35,6 @@ export function checkFields(
 ): void {
   const own = new Set([...groupsOf(values), ...(values.where ?? []).map((test) => test.field)]);
   for (const name of values.fields?.keys() ?? []) own.add(name);
-  const story = [...storyGroups(values.collect), ...storyGroups(values.preceded_by)];
   const known = new Set([...own, ...recordFields]);
   const check = (field: string, node: YamlNode, among: ReadonlySet<string>, what: string): void => {
     const head = field.split(/[.[]/)[0] ?? field;
@@ -84,7 +54,7 @@ export function checkFields(
     check(count.distinct.value, count.distinct.node, known, '`distinct` names the field');
   }
   checkStoryGroups(mapping, values, keys.join, reading);
-  const words = new Set([...withStory, ...templateWords, ...story]);
+  const words = new Set([...withStory, ...templateWords]);
   for (const [name, template] of templatesOf(values)) {
     for (const variable of template.variables) check(variable, template.node, words, `the ${name} reads`);
   }
@@ -101,10 +71,6 @@ function templatesOf(values: RuleValues): readonly (readonly [string, Template])
   return templates;
 }
 
-function storyGroups(story: ConditionValues | undefined): readonly string[] {
-  return story ? groupsOf(story) : [];
-}
-
 /** Both sides of a story must have the joining fields; a record without them belongs to no story. */
 function checkStoryGroups(
   mapping: YamlMap,
@@ -119,7 +85,7 @@ function checkStoryGroups(
     const has = new Set([
       ...groupsOf(story),
       ...(story.where ?? []).map((test) => test.field),
-      ...recordFields.filter((field) => !['task', 'task_id', 'exception'].includes(field)),
+      ...recordFields,
     ]);
     for (const field of values.fields?.keys() ?? []) has.add(field);
     for (const field of join) {

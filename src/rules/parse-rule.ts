@@ -56,7 +56,7 @@ function build(
   by: readonly string[] | null,
   join: readonly string[],
 ): Rule {
-  const { conditions, whereStory } = splitStory(conditionsOf(values));
+  const { conditions, whereStory } = splitStory(conditionsOf(values), values.fields);
   const { collect, preceded_by: preceded } = values;
   const counting = {
     conditions,
@@ -158,13 +158,24 @@ function joinOf(
   return [];
 }
 
-/** Tests on `collected.*` wait until the story is known. */
-function splitStory(conditions: Conditions): { conditions: Conditions; whereStory: readonly FieldTest[] } {
-  const isStory = (test: FieldTest) => test.field === 'collected' || test.field.startsWith('collected.');
+/** Tests on `collected.*`, and on computed fields that read it, wait until the story is known. */
+function splitStory(
+  conditions: Conditions,
+  fields: RuleValues['fields'],
+): { conditions: Conditions; whereStory: readonly FieldTest[] } {
+  const waiting = new Set(['collected']);
+  for (const [name, { value }] of fields ?? []) {
+    if (value.variables.some((path) => waiting.has(headOf(path)))) waiting.add(name);
+  }
+  const waits = (test: FieldTest) => waiting.has(headOf(test.field));
   return {
-    conditions: { ...conditions, where: conditions.where.filter((test) => !isStory(test)) },
-    whereStory: conditions.where.filter(isStory),
+    conditions: { ...conditions, where: conditions.where.filter((test) => !waits(test)) },
+    whereStory: conditions.where.filter(waits),
   };
+}
+
+function headOf(path: string): string {
+  return path.split('.')[0] ?? path;
 }
 
 function storyOf(
