@@ -10,7 +10,9 @@ const carriageReturn = 0x0d;
 
 /** Whether bytes are text already: nothing that `cleanText` would change. */
 export function isClean(data: Buffer): boolean {
-  return data.indexOf(escapeByte) < 0 && data.indexOf(carriageReturn) < 0 && data.indexOf(0) < 0 && isUtf8(data);
+  return (
+    data.indexOf(escapeByte) < 0 && data.indexOf(carriageReturn) < 0 && data.indexOf(0) < 0 && isUtf8(data)
+  );
 }
 
 /** The text of some whole lines. Linear in the bytes. */
