@@ -168,9 +168,12 @@ function stateOf({ notification, incident, incidents }: Notification): string {
   }
 }
 
+/** Fields that a card tells elsewhere, or that are no fact for a person. */
+const unshownFields = new Set(['time', 'level', 'collected']);
+
 function factsOf({ incident, record }: Notification): Fact[] {
   const facts: Fact[] = [];
-  const names = Object.keys(incident.fields);
+  const names = Object.keys(incident.fields).filter((name) => !unshownFields.has(name));
   const ordered = [
     ...firstFacts.filter((name) => Object.hasOwn(incident.fields, name)),
     ...names.filter((name) => !firstFacts.includes(name)),
