@@ -8,15 +8,16 @@ export function codeOnly(text: string): string {
   return scan(text).code;
 }
 
-/** Modules that a file names in `import`, `export ... from` and `import()`, in their order. */
+/** Modules that a file names in `import`, `export ... from`, `import()` and `require()`, in their order. */
 export function modulesOf(text: string): string[] {
   const { strings, code } = scan(text);
   const modules: string[] = [];
-  // A string stands in the code as a pair of quotes; those after `from`, `import` and `import(` name modules.
-  for (const found of code.matchAll(/(?<![\w$.])(?:from|import)\s*\(?\s*''/g)) {
+  // A string stands in the code as a pair of quotes; those after these words name modules.
+  const named = /(?<![\w$.])(?:(?:from|import)\s*\(?|require\s*\(|createRequire\([^)]*\)\s*\()\s*''/g;
+  for (const found of code.matchAll(named)) {
     const at = found.index + found[0].length - 2;
-    const named = strings.get(at);
-    if (named !== undefined) modules.push(named);
+    const module = strings.get(at);
+    if (module !== undefined) modules.push(module);
   }
   return modules;
 }
