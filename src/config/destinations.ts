@@ -68,6 +68,9 @@ export function checkDestinations(
 ): void {
   const { places, declared } = found;
   const names = [...new Set([...channels.map((channel) => channel.name), ...declared])];
+  // A channel that is declared and missing here is broken, and was reported: what leads to it can't be told.
+  const complete = [...declared].every((name) => channels.some((channel) => channel.name === name));
+  const deadEnds: Rule[] = [];
   for (const rule of rules) {
     const own = reading.within('rule', rule.id);
     for (const name of rule.notify) {
@@ -80,19 +83,22 @@ export function checkDestinations(
         hint,
       );
     }
-    if (rule.notify.length > 0 || leadsSomewhere(rule, routes)) continue;
+    if (complete && rule.notify.length === 0 && !leadsSomewhere(rule, routes)) deadEnds.push(rule);
+  }
+  const [first] = deadEnds;
+  if (first && channels.length === 0) {
+    const message = 'nobody would be told of anything: there is no channel';
+    const hint = 'add one under `channels:`, or say `--to URL`';
+    reading.error('E_NO_DESTINATION', placeOf(places, first, 'id', first.id), message, hint);
+    return;
+  }
+  for (const rule of deadEnds) {
+    const message = `the rule "${rule.id}" tells nobody: no route surely takes it, and it has no \`notify\``;
     const hint =
-      channels.length === 0
-        ? 'add a channel under `channels:`, or say `--to URL`'
-        : 'end `routes:` with one without `where`, such as `- { notify: NAME }`, or give the rule `notify:`';
-    const why =
-      channels.length === 0 ? 'there is no channel' : 'no route surely takes it and it has no `notify`';
-    own.error(
-      'E_NO_DESTINATION',
-      placeOf(places, rule, 'id', rule.id),
-      `the rule "${rule.id}" tells nobody: ${why}`,
-      hint,
-    );
+      'end `routes:` with one without `where`, such as `- { notify: NAME }`, or give the rule `notify:`';
+    reading
+      .within('rule', rule.id)
+      .error('E_NO_DESTINATION', placeOf(places, rule, 'id', rule.id), message, hint);
   }
 }
 

@@ -130,17 +130,18 @@ export class Reading {
       (whole, name: string | undefined, fallback: string | undefined) => {
         if (name === undefined) return '${';
         this.usedEnv.add(name);
-        const value = this.deps.env[name];
-        if (value !== undefined && (value !== '' || fallback === undefined)) return value;
-        if (fallback === undefined && value === undefined) missing ??= name;
-        return fallback ?? value ?? whole;
+        // A variable that is set to nothing is as good as unset: nobody means an empty URL.
+        const value = this.deps.env[name] ?? '';
+        if (value !== '') return value;
+        if (fallback === undefined) missing ??= name;
+        return fallback ?? whole;
       },
     );
     if (missing === null) return text;
     return this.error(
       'E_ENV_UNSET',
       node,
-      `\${${missing}} is not set in the environment`,
+      `\${${missing}} is ${this.deps.env[missing] === undefined ? 'not set' : 'empty'} in the environment`,
       `set it, write \${${missing}:-default}, or read it from a file with ${quoteShort(`${String(node.key)}_file`)} where the key has one`,
     );
   }

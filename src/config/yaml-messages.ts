@@ -19,7 +19,7 @@ export function explainYaml(code: string, message: string, text: string, offset:
     return {
       code: 'E_YAML_SYNTAX',
       message: 'inside { } or [ ] a brace begins a map, so this variable is none',
-      hint: "put it in quotes: '${NAME}'",
+      hint: `put it in quotes: '\${NAME}'`,
     };
   }
   const known = complaints[code];

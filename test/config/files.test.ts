@@ -78,10 +78,8 @@ describe('E11 what is no small text file is refused before it is read', () => {
   });
   it('a file one byte over 256 KiB is refused, one of exactly that is read', () => {
     const padded = (bytes: number) =>
-      rule('a')
-        .padEnd(bytes - 1, '#')
-
-        .concat('\n');
+      `${rule('a').padEnd(bytes - 1, '#')}
+`;
     expect(codes(folder({ 'rules/a.yaml': padded(256 * 1024) }))).toEqual([]);
     expect(codes(folder({ 'rules/a.yaml': padded(256 * 1024 + 1) }))).toEqual(['E_FILE_SIZE']);
   });

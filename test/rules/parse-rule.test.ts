@@ -237,6 +237,30 @@ describe('the counting hash', () => {
   });
 });
 
+it('the example of a retried task: collected story, severity by field, tests with lines', () => {
+  const rule = loadRule(`id: celery-task-failed-after-final-retry
+title: 'Celery task {{ task }} failed after {{ collected.count }} retries: {{ exception }}'
+severity:
+  - { when: { task: 'billing.*' }, is: critical }
+  - { is: error }
+match: 'Task (?<task>.+)\\[(?<task_id>.+)\\] raised unexpected: (?<exception>\\w+)'
+collect: { match: 'Task (?<task>.+)\\[(?<task_id>.+)\\] retry: Retry in', within: 24h }
+join: task_id
+by: [ task, exception ]
+runbook: https://wiki.example.com/celery-failures
+tests:
+  - name: retries, then gives up
+    lines: |
+      [2026-01-05 10:00:00,000: INFO/ForkPoolWorker-1] Task mail.send[a1] retry: Retry in 1s: OSError('down')
+      [2026-01-05 10:00:01,000: ERROR/ForkPoolWorker-1] Task mail.send[a1] raised unexpected: OSError('down')
+    expect: { incidents: 1, fields: { task: mail.send } }`);
+  expect(rule).toMatchObject({
+    join: ['task_id'],
+    by: ['task', 'exception'],
+    tests: [{ lines: { length: 2 }, expect: { fields: { task: 'mail.send' } } }],
+  });
+});
+
 describe('warnings', () => {
   it('fields that no pattern or format gives', () => {
     const parsed = loadRules(`rules:
