@@ -4,15 +4,7 @@
  */
 import type { Origin, Problem, ProblemCode } from '../model/problem.ts';
 import type { Rule } from '../model/rule.ts';
-import {
-  originAt,
-  originOf,
-  pathOf,
-  quoteShort,
-  type YamlMap,
-  type YamlNode,
-  type YamlScalar,
-} from './nodes.ts';
+import { originAt, originOf, pathOf, type YamlMap, type YamlNode, type YamlScalar } from './nodes.ts';
 
 /** What the language of rules knows and this room must not: given by `rules/language.ts`. */
 export interface RuleLanguage {
@@ -142,7 +134,9 @@ export class Reading {
       'E_ENV_UNSET',
       node,
       `\${${missing}} is ${this.deps.env[missing] === undefined ? 'not set' : 'empty'} in the environment`,
-      `set it, write \${${missing}:-default}, or read it from a file with ${quoteShort(`${String(node.key)}_file`)} where the key has one`,
+      this.scope?.kind === 'channel'
+        ? `set it; or read a secret from a file: \`${String(node.key)}_file: /run/secrets/NAME\``
+        : `set it, or write \${${missing}:-default}`,
     );
   }
 }
