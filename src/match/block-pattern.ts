@@ -7,14 +7,16 @@ import type { Conditions, FieldTest, TextCondition, TextTest } from '../model/ru
 import { escapeLiteral, type PatternNode, parsePattern } from './pattern-syntax.ts';
 
 export interface BlockPattern {
-  /** Source for RE2 with `m`, without named groups. */
+  /** Source for RE2 with `m`, without named groups: the whole pattern. */
   readonly source: string;
-  /** Characters that a match must hold literally: how much it tells. */
+  /** The part of it that tells most, without wide repeats where such a part exists: a cheaper automaton, more false alarms. */
+  readonly short: string;
+  /** Characters that a match of `short` must hold literally: how much it tells. */
   readonly weight: number;
 }
 
 /** A part of a pattern with so many literal characters stands for the whole of it. */
-const tellingWeight = 6;
+export const tellingWeight = 6;
 /** Repeats over wide sets make automata large: parts are cut out between them. */
 const longRepeat = 8;
 /** Groups nest at most so deep in a reduced pattern. */
@@ -121,26 +123,27 @@ function reduce(nodes: readonly PatternNode[]): BlockPattern {
     part = [];
     start = i + 1;
   }
-  if (weight(best) >= tellingWeight) {
-    while (
-      best.length > 0 &&
-      isEmptyable(best[best.length - 1] as PatternNode) &&
-      weigh(best[best.length - 1] as PatternNode) === 0
-    ) {
-      best = best.slice(0, -1);
-    }
-    return { source: write(best, bestStart === 0), weight: weight(best) };
-  }
-  return { source: write(flat, true), weight: weight(flat) };
+  const source = write(flat, true);
+  if (weight(best) < tellingWeight) return { source, short: source, weight: weight(flat) };
+  return { source, short: write(withoutEmptyEnd(best), bestStart === 0), weight: weight(best) };
+}
+
+/** What may be empty at the end of a part need not be there for it to match. */
+function withoutEmptyEnd(nodes: readonly PatternNode[]): readonly PatternNode[] {
+  let end = nodes.length;
+  while (end > 0 && isEmptyable(nodes[end - 1] as PatternNode)) end--;
+  return nodes.slice(0, end);
 }
 
 function alternatives(parts: readonly (BlockPattern | null)[]): BlockPattern | null {
   if (parts.length === 0 || parts.length > maxAlternatives) return null;
   const known = parts.filter((part) => part !== null);
   if (known.length < parts.length) return null;
+  const join = (sources: readonly string[]): string =>
+    sources.length === 1 ? (sources[0] ?? '') : sources.map((source) => `(?:${source})`).join('|');
   return {
-    source:
-      known.length === 1 ? (known[0]?.source ?? '') : known.map((part) => `(?:${part.source})`).join('|'),
+    source: join(known.map((part) => part.source)),
+    short: join(known.map((part) => part.short)),
     weight: Math.min(...known.map((part) => part.weight)),
   };
 }
@@ -152,10 +155,15 @@ export function blockPatternOf(text: string): BlockPattern | null {
   return alternatives(branches.map(reduce));
 }
 
+function literal(text: string): BlockPattern {
+  const source = escapeLiteral(text);
+  return { source, short: source, weight: [...text].length };
+}
+
 function ofTest(test: TextTest): BlockPattern | null {
   if (test.kind === 'regex') return blockPatternOf(test.text);
   if (test.text === '') return null;
-  return { source: escapeLiteral(test.text), weight: [...test.text].length };
+  return literal(test.text);
 }
 
 function ofCondition(condition: TextCondition): BlockPattern | null {
@@ -169,7 +177,7 @@ const textFields = new Set(['message', 'raw', 'trace']);
 
 function ofGlob(pattern: string): BlockPattern | null {
   const longest = pattern.split('*').reduce((a, b) => (b.length > a.length ? b : a), '');
-  return longest === '' ? null : { source: escapeLiteral(longest), weight: [...longest].length };
+  return longest === '' ? null : literal(longest);
 }
 
 function ofField(test: FieldTest): BlockPattern | null {

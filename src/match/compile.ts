@@ -4,9 +4,9 @@
  */
 import type { MatchRole } from '../model/match.ts';
 import type { Conditions, Rule } from '../model/rule.ts';
-import { blockPattern } from './block-pattern.ts';
+import { type BlockPattern, blockPattern } from './block-pattern.ts';
+import { BlockTest } from './block-test.ts';
 import { type CompiledConditions, capturedNames, compileConditions } from './conditions.ts';
-import { alternationOf, PatternShards } from './pattern-shards.ts';
 import { compilePattern } from './regex.ts';
 import { parseTemplate, type Template } from './template.ts';
 
@@ -27,10 +27,8 @@ export interface CompiledRules {
   readonly every: readonly number[];
   /** Whether any entry has a block test. */
   readonly tested: boolean;
-  /** Gives the place of the first match in a block, where an alternation is the faster way. */
-  readonly finder: { find(block: Buffer): number } | null;
-  /** All block patterns: `test` for blocks, `match` for records; numbers are indexes into `targets`. */
-  readonly shards: PatternShards;
+  /** All block patterns; their numbers are indexes into `targets`. */
+  readonly test: BlockTest;
   /** Entries that a block pattern speaks for. */
   readonly targets: readonly (readonly number[])[];
   /** Lines of context that some rule wants. */
@@ -67,7 +65,7 @@ function computedFields(rule: Rule): Entry['computed'] {
 export function compileRules(rules: readonly Rule[]): CompiledRules {
   const entries: Entry[] = [];
   const every: number[] = [];
-  const sources = new Map<string, number[]>();
+  const targets = new Map<string, { pattern: BlockPattern; entries: number[] }>();
   const all = rules.flatMap((rule) => roles(rule).map(([role, conditions]) => ({ rule, role, conditions })));
   all.sort((a, b) => roleOrder.indexOf(a.role) - roleOrder.indexOf(b.role));
   for (const { rule, role, conditions } of all) {
@@ -76,18 +74,22 @@ export function compileRules(rules: readonly Rule[]): CompiledRules {
     const index = entries.push({ rule, role, conditions: compiled, computed }) - 1;
     const shadowed = new Set([...capturedNames(compiled), ...computed.map((field) => field.name)]);
     const pattern = blockPattern(conditions, shadowed);
-    if (pattern === null || saysAlways(pattern.source)) every.push(index);
-    else sources.set(pattern.source, [...(sources.get(pattern.source) ?? []), index]);
+    if (pattern === null || saysAlways(pattern.source) || saysAlways(pattern.short)) {
+      every.push(index);
+      continue;
+    }
+    const same = targets.get(pattern.source);
+    if (same) same.entries.push(index);
+    else targets.set(pattern.source, { pattern, entries: [index] });
   }
-  const texts = [...sources.keys()];
+  const known = [...targets.values()];
   return {
     rules,
     entries,
     every,
-    tested: texts.length > 0,
-    finder: alternationOf(texts),
-    shards: new PatternShards(texts),
-    targets: [...sources.values()],
+    tested: known.length > 0,
+    test: new BlockTest(known.map(({ pattern }) => pattern)),
+    targets: known.map((target) => target.entries),
     before: rules.reduce((most, rule) => Math.max(most, rule.context.before), 0),
   };
 }

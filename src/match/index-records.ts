@@ -162,6 +162,7 @@ export class RecordIndex {
     let colour = data.indexOf(0x1b, at);
     let nul = data.indexOf(0, at);
     const plain = this.#mask === 0 && this.#start === null;
+    const quick = (this.#mask & headers) !== 0;
     while (at < length) {
       let from = at === 0 ? textStart : at;
       if (nul === from) {
@@ -206,6 +207,10 @@ export class RecordIndex {
         let to = end;
         while (to > from && data[to - 1] === 0x0d) to--;
         if (to > from) {
+          if (quick && this.#quick(data, from, to, next)) {
+            at = next;
+            continue;
+          }
           const verdict = plain ? true : this.#begins(data, from, to, data, next, from, options);
           if (verdict === null) break;
           this.#add(verdict, from, next);
@@ -215,6 +220,23 @@ export class RecordIndex {
     }
     this.scanned = at;
     this.starts[this.count] = at;
+  }
+
+  /** The two lines that most logs are made of: a header outside a trace, and a continuation of a record with a header. */
+  #quick(data: Buffer, from: number, to: number, next: number): boolean {
+    if (this.#forceStart) return false;
+    const first = data[from] as number;
+    if (first === 0x5b || first === 0x32 || (first >= 0x41 && first <= 0x53)) {
+      if (this.#hadTrace || !isHeader(data, from, to)) return false;
+      this.#openHeader = true;
+      this.#trace = outside;
+      this.#inherited = null;
+      this.#push(from);
+      return true;
+    }
+    if (!this.#openHeader || !this.#open || first === 0x7b || first === 0x54) return false;
+    if (first >= 0x30 && first <= 0x39) return false;
+    return next - (this.starts[this.count - 1] ?? 0) <= maxRecordBytes;
   }
 
   #add(begins: boolean, at: number, next: number): void {

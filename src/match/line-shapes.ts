@@ -18,45 +18,42 @@ function startsWith(data: Buffer, at: number, end: number, word: Buffer): boolea
 }
 
 function isDigit(byte: number | undefined): boolean {
-  return byte !== undefined && byte >= 48 && byte <= 57;
+  return ((byte ?? 0) - 48) >>> 0 < 10;
 }
 
-/** `[YYYY-MM-DD HH:MM:SS`, the same without bracket, with T, or `Mon dd HH:MM:SS `. */
+/** `[YYYY-MM-DD HH:MM:SS`, the same without bracket, with T, or `Mon dd HH:MM:SS `. Looks at telling bytes only. */
 export function isHeader(data: Buffer, start: number, end: number): boolean {
-  let at = start;
-  const first = data[at];
-  if (first === 0x5b) at++;
-  if (isDigit(data[at])) {
+  const first = data[start];
+  const at = first === 0x5b ? start + 1 : start;
+  if (end - at < 16) return false;
+  if (data[at + 13] === 0x3a) {
     return (
-      end - at >= 19 &&
       data[at + 4] === 0x2d &&
       data[at + 7] === 0x2d &&
       (data[at + 10] === 0x20 || data[at + 10] === 0x54) &&
-      data[at + 13] === 0x3a &&
+      end - at >= 19 &&
       data[at + 16] === 0x3a &&
-      isDigit(data[at + 1]) &&
+      isDigit(data[at]) &&
       isDigit(data[at + 3]) &&
-      isDigit(data[at + 6]) &&
-      isDigit(data[at + 9]) &&
       isDigit(data[at + 12]) &&
-      isDigit(data[at + 15]) &&
       isDigit(data[at + 18])
     );
   }
   return (
-    first !== undefined &&
-    first >= 0x41 &&
-    first <= 0x53 &&
-    end - at >= 16 &&
-    data[at + 3] === 0x20 &&
-    data[at + 6] === 0x20 &&
     data[at + 9] === 0x3a &&
     data[at + 12] === 0x3a &&
+    data[at + 3] === 0x20 &&
+    data[at + 6] === 0x20 &&
+    isMonth(data[at]) &&
     isDigit(data[at + 5]) &&
     isDigit(data[at + 8]) &&
-    isDigit(data[at + 11]) &&
     isDigit(data[at + 14])
   );
+}
+
+/** First letters of months. */
+function isMonth(byte: number | undefined): boolean {
+  return byte !== undefined && byte >= 0x41 && byte <= 0x53;
 }
 
 /** A line that is a JSON object: `{"` to `}`. */

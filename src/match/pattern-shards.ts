@@ -1,33 +1,47 @@
 /**
- * Many patterns tested at once, whatever RE2 thinks of their size: sets that do not compile or run out of memory are cut in
- * halves, down to single patterns, which never fail. No text is ever lost to a limit of the automaton.
+ * Many patterns tested at once, whatever RE2 thinks of their size: sets that do not compile or run out of memory go on with
+ * cheaper forms, then in halves, down to single patterns, which never fail. No text is ever lost to a limit of the automaton.
  */
-import { blockFinder, compilePattern, type PatternSet, patternSet } from './regex.ts';
+import { compilePattern, type PatternSet, patternSet } from './regex.ts';
 
 interface Shard {
   readonly ids: readonly number[];
   readonly sources: readonly string[];
+  /** Cheaper forms of the same, or null when these are they. */
+  readonly spare: readonly string[] | null;
   readonly set: PatternSet | null;
   /** Where there is one pattern only. */
   readonly single: { test(subject: string | Buffer): boolean } | null;
 }
 
-function shardsOf(ids: readonly number[], sources: readonly string[]): Shard[] {
+function shardsOf(
+  ids: readonly number[],
+  sources: readonly string[],
+  spare: readonly string[] | null,
+): Shard[] {
   if (sources.length === 0) return [];
   if (sources.length === 1) {
     const compiled = compilePattern(sources[0] ?? '');
     // A pattern that can't be compiled can't say no.
-    return [{ ids, sources, set: null, single: compiled.ok ? compiled.pattern : { test: () => true } }];
+    return [
+      { ids, sources, spare, set: null, single: compiled.ok ? compiled.pattern : { test: () => true } },
+    ];
   }
   const set = patternSet(sources);
-  return set ? [{ ids, sources, set, single: null }] : halves(ids, sources);
+  return set ? [{ ids, sources, spare, set, single: null }] : smaller(ids, sources, spare);
 }
 
-function halves(ids: readonly number[], sources: readonly string[]): Shard[] {
+/** The same patterns in cheaper forms, or, where these are the cheapest, in two halves. */
+function smaller(
+  ids: readonly number[],
+  sources: readonly string[],
+  spare: readonly string[] | null,
+): Shard[] {
+  if (spare !== null) return shardsOf(ids, spare, null);
   const middle = sources.length >> 1;
   return [
-    ...shardsOf(ids.slice(0, middle), sources.slice(0, middle)),
-    ...shardsOf(ids.slice(middle), sources.slice(middle)),
+    ...shardsOf(ids.slice(0, middle), sources.slice(0, middle), null),
+    ...shardsOf(ids.slice(middle), sources.slice(middle), null),
   ];
 }
 
@@ -37,11 +51,13 @@ export class PatternShards {
   readonly size: number;
   #shards: Shard[];
 
-  constructor(sources: readonly string[]) {
+  /** `spare[i]` is a cheaper form of `sources[i]`, taken when the whole does not fit. */
+  constructor(sources: readonly string[], spare: readonly string[]) {
     this.size = sources.length;
     this.#shards = shardsOf(
       sources.map((_, index) => index),
       sources,
+      spare,
     );
   }
 
@@ -79,20 +95,6 @@ export class PatternShards {
   #split(at: number): void {
     const shard = this.#shards[at] as Shard;
     this.fallbacks++;
-    this.#shards.splice(at, 1, ...halves(shard.ids, shard.sources));
+    this.#shards.splice(at, 1, ...smaller(shard.ids, shard.sources, shard.spare));
   }
-}
-
-/** So many short patterns are faster as one alternation (measured: 1.15 times a set up to 200, useless at 1,000). */
-const maxAlternation = 100;
-/** An alternation of longer sources may run its automaton out of memory without saying so. */
-const maxAlternationLength = 8_000;
-
-/** One alternation that gives the place of the first match, where that is the faster way; else null. */
-export function alternationOf(sources: readonly string[]): { find(block: Buffer): number } | null {
-  if (sources.length === 0 || sources.length > maxAlternation) return null;
-  if (sources.reduce((sum, source) => sum + source.length, 0) > maxAlternationLength) return null;
-  // Repeats in the middle multiply the states that must be kept; sets say so when that fails, an alternation does not.
-  if (sources.length > 1 && sources.filter((source) => /[*+}](?!$)/.test(source)).length > 24) return null;
-  return blockFinder(sources);
 }

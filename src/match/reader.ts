@@ -124,7 +124,7 @@ export class StreamReader {
     this.#allowed = rules.entries.map((entry) => comesFrom(entry.conditions.from, this.#options.stream));
     this.#context = new ContextLines(this.#options.format, rules.before);
     this.#scan.dense = false;
-    this.#fallbacksSeen = rules.shards.fallbacks;
+    this.#fallbacksSeen = rules.test.shards.fallbacks;
   }
 
   #records(
@@ -178,7 +178,7 @@ export class StreamReader {
     const context = { ...this.#options, receivedAt: chunk.receivedAt };
     this.#context?.begin(data, offset);
     const scanCounts = { slowBlocks: 0, invalidBlocks: 0 };
-    const look = (record: number, clean: boolean): void => {
+    const look = (record: number, clean: boolean): boolean => {
       const start = starts[record] ?? 0;
       const cut = cuts.get(record);
       const end = starts[record + 1] ?? 0;
@@ -186,7 +186,7 @@ export class StreamReader {
       const text = recordText(data, from, cut ?? end, clean);
       const subject = new RecordSubject(text, context);
       const hits = this.#hits(rules, subject, clean && cut === undefined ? data.subarray(from, end) : text);
-      if (hits.length === 0) return;
+      if (hits.length === 0) return false;
       const built = subject.record({
         offset: offset + start,
         length: end - start,
@@ -203,12 +203,13 @@ export class StreamReader {
           }),
         ),
       });
+      return true;
     };
     this.#scanAround(rules, data, count, textStart, scanCounts, look);
     counts.slowBlocks += scanCounts.slowBlocks;
     counts.invalidUtf8 += scanCounts.invalidBlocks;
-    counts.setFallbacks += rules.shards.fallbacks - this.#fallbacksSeen;
-    this.#fallbacksSeen = rules.shards.fallbacks;
+    counts.setFallbacks += rules.test.shards.fallbacks - this.#fallbacksSeen;
+    this.#fallbacksSeen = rules.test.shards.fallbacks;
     return matches;
   }
 
@@ -219,21 +220,20 @@ export class StreamReader {
     count: number,
     textStart: number,
     counts: { slowBlocks: number; invalidBlocks: number },
-    look: (record: number, clean: boolean) => void,
+    look: (record: number, clean: boolean) => boolean,
   ): void {
     const { starts, cuts } = this.#index;
     let looked = -1;
-    const once = (record: number, clean: boolean): void => {
+    const once = (record: number, clean: boolean): boolean => {
       for (const cut of cuts.keys()) {
         if (cut > looked && cut < record) {
           look(cut, false);
           looked = cut;
         }
       }
-      if (record > looked) {
-        look(record, clean && !cuts.has(record));
-        looked = record;
-      }
+      if (record <= looked) return false;
+      looked = record;
+      return look(record, clean && !cuts.has(record));
     };
     scanRecords(rules, data, starts, count, textStart, this.#scan, counts, once);
     for (const cut of cuts.keys()) if (cut > looked && cut < count) once(cut, false);
@@ -245,11 +245,11 @@ export class StreamReader {
     subject: RecordSubject,
     bytes: Buffer | string,
   ): { readonly entry: Entry; readonly captures: Captures }[] {
-    const { entries, every, targets, shards } = rules;
+    const { entries, every, targets } = rules;
     let asked: readonly number[];
     if (entries.length <= fewEntries) asked = allOf(entries.length);
     else {
-      const found = rules.tested ? shards.match(bytes).flatMap((at) => targets[at] ?? []) : [];
+      const found = rules.tested ? rules.test.match(bytes).flatMap((at) => targets[at] ?? []) : [];
       asked = every.length === 0 && found.length < 2 ? found : [...found, ...every].sort((a, b) => a - b);
     }
     const hits: { entry: Entry; captures: Captures }[] = [];

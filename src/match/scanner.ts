@@ -25,7 +25,7 @@ export interface ScanState {
 }
 
 /**
- * Calls `candidate` for each record that may match, in order. `starts` holds the offsets of `count` records and, behind
+ * Calls `candidate` for each record that may match, in order; it tells whether a rule wanted it. `starts` holds the offsets of `count` records and, behind
  * them, the end of the last. `textStart` is where the text of the first byte's line begins (after a byte order mark).
  */
 export function scanRecords(
@@ -36,11 +36,12 @@ export function scanRecords(
   textStart: number,
   state: ScanState,
   counts: ScanCounts,
-  candidate: (record: number, clean: boolean) => void,
+  candidate: (record: number, clean: boolean) => boolean,
 ): void {
-  const target = rules.finder ? finderStripeBytes : stripeBytes;
   let from = 0;
   while (from < count) {
+    const finder = rules.test.finder;
+    const target = finder ? finderStripeBytes : stripeBytes;
     const begin = Math.max(starts[from] ?? 0, textStart);
     let to = from + 1;
     while (to < count && (starts[to + 1] ?? 0) - begin <= target) to++;
@@ -48,38 +49,35 @@ export function scanRecords(
     const clean = isClean(stripe);
     if (!clean) counts.slowBlocks++;
     if (rules.every.length > 0 || state.dense) {
-      const hits = eachRecord(rules, data, starts, from, to, clean, candidate);
-      state.dense = hits;
+      state.dense = eachRecord(rules, from, to, clean, candidate);
     } else if (rules.tested) {
       let hits = 0;
+      let wanted = 0;
       const counted = (record: number): void => {
         hits++;
-        candidate(record, clean);
+        if (candidate(record, clean)) wanted++;
       };
       if (!clean) halve(rules, data, starts, from, to, textStart, true, counted);
-      else if (rules.finder) find(rules.finder, data, starts, from, to, textStart, counted);
+      else if (finder) find(finder, data, starts, from, to, textStart, counted);
       else halve(rules, data, starts, from, to, textStart, false, counted);
-      state.dense = hits * 3 > to - from && to - from > fewRecords;
+      rules.test.judge(hits, wanted);
+      state.dense = wanted * 3 > to - from && to - from > fewRecords;
     }
     from = to;
   }
 }
 
-/** Every record is a candidate; tells whether hits are likely to stay dense (tested again now and then). */
+/** Every record is a candidate; tells whether hits are still dense. */
 function eachRecord(
   rules: CompiledRules,
-  data: Buffer,
-  starts: Int32Array,
   from: number,
   to: number,
   clean: boolean,
-  candidate: (record: number, clean: boolean) => void,
+  candidate: (record: number, clean: boolean) => boolean,
 ): boolean {
-  for (let record = from; record < to; record++) candidate(record, clean);
-  if (rules.every.length > 0) return false;
-  // Sample: still dense while the middle record's neighbourhood matches.
-  const middle = (from + to) >> 1;
-  return rules.shards.test(data.subarray(starts[middle] ?? 0, starts[Math.min(to, middle + 3)] ?? 0));
+  let wanted = 0;
+  for (let record = from; record < to; record++) if (candidate(record, clean)) wanted++;
+  return rules.every.length === 0 && wanted * 4 > to - from;
 }
 
 function find(
@@ -126,7 +124,7 @@ function halve(
   const begin = Math.max(starts[from] ?? 0, textStart);
   const end = starts[to] ?? 0;
   const block = slow ? Buffer.from(cleanText(data, begin, end)) : data.subarray(begin, end);
-  if (!rules.shards.test(block)) return;
+  if (!rules.test.test(block)) return;
   if (to - from === 1) {
     candidate(from);
     return;
