@@ -51,12 +51,15 @@ export interface ChangesDeps {
   readonly ended: (tail: Tail) => void;
   /** Everything is read to its present end, then it is over. */
   readonly draining: () => boolean;
+  /** What was there before the start is still being found. */
+  readonly starting: () => boolean;
 }
 
 /** A generation that nobody has read; `packed` is its place where it is compressed. */
 interface Unseen {
   readonly file: OpenFile;
   readonly packed: RawPath | null;
+  readonly name: string;
 }
 
 /** A hole at the front of a file is passed over in steps of this. */
@@ -151,7 +154,10 @@ export class Changes {
     descriptors.gone(tail);
     this.streams.end(tail);
     if (gone) deps.port.forget(tail.stream.key);
-    for (const entry of this.#entriesOf(tail)) entry.tail = null;
+    for (const entry of this.#with.paths.values()) {
+      if (entry.tail === tail) entry.tail = null;
+      if (entry.previous === tail) entry.previous = null;
+    }
     this.#with.ended(tail);
   }
 
@@ -184,6 +190,9 @@ export class Changes {
       }
       const paths = new Set([...byPath.keys(), ...this.#with.paths.keys()]);
       for (const path of paths) await this.#resumePath(path, byPath.get(path) ?? []);
+      for (const entry of this.#with.paths.values()) {
+        if (entry.tail !== null) entry.seenAt = this.#with.deps.clock.now();
+      }
     });
   }
 
@@ -267,32 +276,41 @@ export class Changes {
   }
 
   async #openNew(entry: PathEntry, file: OpenFile): Promise<void> {
-    const old = entry.tail;
+    const old = entry.tail ?? entry.previous;
     const inode = inodeName(file.stat);
     // The path may have changed once more while it was being opened.
     const raced = this.streams.byInode.get(inode);
     if (raced && !raced.ended) {
       closeQuietly(file.fd);
-      if (raced !== old) await this.#attach(entry, raced);
+      if (raced !== entry.tail) await this.#attach(entry, raced);
       return;
     }
     if (old !== null && (await this.#goesOnIn(old, file))) {
       await this.#moveOver(entry, old, file);
       return;
     }
-    const seenAt = entry.seenAt;
     const tail = await this.streams.open(file, { initial: entry.initial, atPath: old === null });
-    await this.#attach(entry, tail);
+    // The time it was seen stays the old one until everything between is known, and noted: a crash may come any time.
+    const { seenAt } = entry;
+    await this.#point(entry, tail);
     entry.initial = false;
-    if (old !== null) await this.#between(entry, tail, old, seenAt);
+    if (seenAt > 0 && !this.#with.starting()) {
+      await this.#between(entry, tail, old, seenAt);
+      entry.seenAt = this.#with.deps.clock.now();
+    }
     this.#with.turns.want(tail);
   }
 
   /** The path leads to this stream from now on. */
   async #attach(entry: PathEntry, tail: Tail): Promise<void> {
+    await this.#point(entry, tail);
+    if (!this.#with.starting()) entry.seenAt = this.#with.deps.clock.now();
+  }
+
+  async #point(entry: PathEntry, tail: Tail): Promise<void> {
     if (entry.tail !== tail) await this.#detach(entry);
     entry.tail = tail;
-    entry.seenAt = this.#with.deps.clock.now();
+    entry.previous = null;
     entry.retryDelayMs = 0;
     this.#with.named(tail);
     this.#notePlace(entry);
@@ -301,6 +319,7 @@ export class Changes {
   async #detach(entry: PathEntry): Promise<void> {
     const old = entry.tail;
     entry.tail = null;
+    if (old !== null) entry.previous = old;
     if (old === null || old.ended || this.#entriesOf(old).length > 0) return;
     // What was written up to now, and what is still written to it, comes before anything of its successor.
     old.caughtUp = false;
@@ -346,6 +365,9 @@ export class Changes {
     });
     this.streams.moved(old, from);
     noteSeen(old, file.stat);
+    entry.tail = old;
+    entry.previous = null;
+    this.#with.named(old);
     entry.seenAt = this.#with.deps.clock.now();
     this.#notePlace(entry);
     descriptors.used(old);
@@ -369,15 +391,11 @@ export class Changes {
   }
 
   /** The new file waits until its predecessors are read; generations that came and went unseen are among them. */
-  async #between(entry: PathEntry, tail: Tail, old: Tail, seenAt: number): Promise<void> {
-    if (!old.ended) tail.after.add(old);
-    const last = await this.#readUnseen(
-      entry.found.path,
-      tail,
-      seenAt - clockGrainMs,
-      old.ended ? [] : [old],
-    );
-    for (const before of last) tail.after.add(before);
+  async #between(entry: PathEntry, tail: Tail, old: Tail | null, seenAt: number): Promise<void> {
+    const before = old === null || old.ended ? [] : [old];
+    for (const earlier of before) tail.after.add(earlier);
+    const last = await this.#readUnseen(entry.found.path, tail, seenAt, before);
+    for (const earlier of last) tail.after.add(earlier);
   }
 
   /** Generations of a path that were never seen under it: rotated twice between two looks, or while nobody ran. */
@@ -433,30 +451,33 @@ export class Changes {
         if (this.streams.byInode.has(inode) || live?.inode === inode) continue;
         // Without a birth time the last change has to do, and then only a name that can't be another log's.
         const exact = relations.includes('exact');
-        const bornNs = stat.birthtimeNs > 0n ? stat.birthtimeNs : exact ? stat.mtimeNs : 0n;
-        if (Number(bornNs / 1_000_000n) < sinceMs) continue;
+        const changedNs = exact ? stat.mtimeNs : 0n;
+        // A file that is known already may have been emptied and filled again: its birth tells nothing then.
+        const byBirth = stat.birthtimeNs > 0n && !this.streams.knowsInode(inode);
+        const bornNs = byBirth ? stat.birthtimeNs : changedNs;
+        if (Number(bornNs / 1_000_000n) < sinceMs - clockGrainMs) continue;
         const file = await this.#openFile(path, raw, remote);
         if ('code' in file) continue;
-        const unseen = await this.#examineUnseen(file, raw);
+        const unseen = await this.#examineUnseen(file, raw, name.text);
         if (unseen !== null) found.push(unseen);
         else closeQuietly(file.fd);
       }
     }
-    return found.sort((a, b) => Number(a.file.stat.mtimeNs - b.file.stat.mtimeNs));
+    return found.sort(byAge);
   }
 
   /** Null for what is no log, and for a copy of something that was read. */
-  async #examineUnseen(file: OpenFile, raw: RawPath): Promise<Unseen | null> {
+  async #examineUnseen(file: OpenFile, raw: RawPath, name: string): Promise<Unseen | null> {
     const packed = compressionOf(await peekFile(file.fd, 0, 8));
     if (packed === 'other') return null;
     if (packed === 'gzip') {
       const head = await gzipHead(file.fd);
       return head === null || head.length === 0 || this.streams.knowsHead(head)
         ? null
-        : { file, packed: raw };
+        : { file, packed: raw, name };
     }
     const source = await copySource(file, this.streams, { name: null, self: null });
-    return source === null ? { file, packed: null } : null;
+    return source === null ? { file, packed: null, name } : null;
   }
 
   /** The folders where rotated files of a path may lie: its own, and the one of a link's target. */
@@ -708,11 +729,15 @@ export class Changes {
       this.#placeRest(tail, rest, one, live);
       turns.want(tail);
     }
-    const lastReadAt = this.streams.lastReadAt(path);
-    const resumed = live !== null && this.streams.isSavedKey(live.stream.key);
-    if (lastReadAt !== null && !resumed)
-      chain.push(...(await this.#readUnseen(path, live, lastReadAt, chain.slice())));
+    const lastSeenAt = this.streams.lastSeenAt(path);
+    // A file that is known by its content was not rotated meanwhile. An empty one proves nothing: it may have been filled,
+    // copied and emptied again.
+    const resumed = live !== null && live.offset > 0 && this.streams.isSavedKey(live.stream.key);
+    if (lastSeenAt !== null && !resumed)
+      chain.push(...(await this.#readUnseen(path, live, lastSeenAt, chain.slice())));
     for (const tail of chain) if (tail !== live) live?.after.add(tail);
+    const entry = this.#with.paths.get(path);
+    if (entry && entry.tail === null) entry.previous = chain.at(-1) ?? null;
   }
 
   #placeRest(tail: Tail, rest: Rest, saved: Saved, live: Tail | null): void {
@@ -729,4 +754,10 @@ export class Changes {
     const unread = rest.size === null || rest.size > saved.position.offset;
     if (truncated && unread) deps.port.count(config.name, 'copytruncate_recovered', 1);
   }
+}
+
+/** The oldest first: by the last write, and where the clock of the disk is too coarse, the higher number is the older. */
+function byAge(a: Unseen, b: Unseen): number {
+  const written = Number(a.file.stat.mtimeNs - b.file.stat.mtimeNs);
+  return written !== 0 ? written : b.name.localeCompare(a.name, 'en', { numeric: true });
 }

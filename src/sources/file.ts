@@ -90,12 +90,14 @@ export class FileSource implements Source {
       descriptors,
       // Made at start: the positions are read from the state then.
       streams: () => {
-        this.#streams ??= new Streams(deps, config, deps.timeOf);
+        const seenAt = (path: string): number => this.#paths.get(path)?.seenAt || deps.clock.now();
+        this.#streams ??= new Streams({ ...deps, seenAt }, config, deps.timeOf);
         return this.#streams;
       },
       orphan: (tail) => this.#orphan(tail),
       named: (tail) => this.#named(tail),
       draining: () => this.#draining,
+      starting: () => this.#first,
       problem: (path, text) => this.#problem(path, text),
       ended: (tail) => this.#release(tail),
     });
@@ -188,7 +190,7 @@ export class FileSource implements Source {
   }
 
   #hint(dir: string, name: string | null): void {
-    if (this.#stopping) return;
+    if (this.#stopping || this.#first) return;
     if (name !== null) {
       const entry = this.#changes.byPlace(posix.join(dir, name));
       if (entry) {
@@ -250,6 +252,7 @@ export class FileSource implements Source {
         continue;
       }
       const added = newPath(file, this.#first && this.#deps.firstStart, now);
+      added.seenAt = this.#first ? (this.#open().lastSeenAt(path) ?? 0) : 0;
       this.#paths.set(path, added);
       this.#pace.add(added);
       if (!this.#first) this.#look(added, now);
@@ -296,7 +299,7 @@ export class FileSource implements Source {
       return;
     }
     if (tail !== null && !tail.ended && tail.id.ino === stat.ino && tail.id.dev === stat.dev) {
-      entry.seenAt = this.#deps.clock.now();
+      if (!this.#first) entry.seenAt = this.#deps.clock.now();
       entry.retryDelayMs = 0;
       this.#grew(entry, tail, stat);
       return;

@@ -154,6 +154,8 @@ export interface SavedIdentity {
   readonly done: boolean;
   /** The rest of a cut line is to be skipped before anything is delivered. */
   readonly skipLine: boolean;
+  /** When its path was last seen to lead to what was then known, ms. */
+  readonly seenAt: number;
 }
 
 /** The identity as it is saved. */
@@ -161,7 +163,12 @@ export function identityRecord(
   id: FileId,
   generation: number,
   memory: ContentMemory,
-  flags: { readonly offset: number; readonly done: boolean; readonly skipLine: boolean },
+  flags: {
+    readonly offset: number;
+    readonly done: boolean;
+    readonly skipLine: boolean;
+    readonly seenAt: number;
+  },
 ): Record<string, string | number> {
   const facts = memory.facts(flags.offset);
   return {
@@ -178,6 +185,7 @@ export function identityRecord(
     samples: memory.samplesText(),
     done: flags.done ? 1 : 0,
     skipLine: flags.skipLine ? 1 : 0,
+    seenAt: flags.seenAt,
   };
 }
 
@@ -212,6 +220,7 @@ export function parseIdentity(position: SavedPosition): SavedIdentity | null {
       },
       done: identity['done'] === 1,
       skipLine: identity['skipLine'] === 1,
+      seenAt: Number(identity['seenAt'] ?? position.updatedAt),
     };
   } catch {
     return null;
@@ -246,4 +255,13 @@ export async function compareContent(
     proven = true;
   }
   return proven && size > 0 ? 'shorter' : 'other';
+}
+
+/** Up to where a file that was found to be `shorter` is known to be the same. */
+export function provenLength(facts: ContentFacts, size: number): number {
+  let proven = size >= facts.headLength ? facts.headLength : 0;
+  for (const at of facts.samples.keys()) {
+    if (at + sampleBytes <= size) proven = Math.max(proven, at + sampleBytes);
+  }
+  return proven;
 }

@@ -15,11 +15,16 @@ export interface PathEntry extends Paced {
   /** It was there before the very first start and was not opened yet: the configured start counts for it. */
   initial: boolean;
   tail: Tail | null;
+  /** What it led to before, while that may still be read. */
+  previous: Tail | null;
   /** A named pipe is read as a stream of its own. */
   pump: Pump | null;
   /** Being opened or asked about. */
   busy: boolean;
-  /** When it was last seen to lead to its tail, ms of the wall clock. */
+  /**
+   * When it was last seen to lead to its tail, ms of the wall clock; 0 before. A generation born later was not seen yet. It is
+   * saved with the position, and not moved on before all that came between is known.
+   */
   seenAt: number;
   /** Not asked before, monotonic ms: after a failure. */
   retryAt: number;
@@ -42,6 +47,7 @@ export function newPath(found: FoundFile, initial: boolean, now: number): PathEn
     listed: true,
     initial,
     tail: null,
+    previous: null,
     pump: null,
     busy: false,
     seenAt: 0,

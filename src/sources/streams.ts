@@ -19,6 +19,7 @@ import {
   markerBytesMax,
   type Peek,
   parseIdentity,
+  provenLength,
   type SavedIdentity,
   streamKey,
 } from './identity.ts';
@@ -89,10 +90,15 @@ export class Streams {
       .sort((a, b) => a.position.updatedAt - b.position.updatedAt);
   }
 
-  /** When a path was last read, ms of the wall clock, or null. */
-  lastReadAt(path: string): number | null {
-    const times = this.#saved.filter((s) => s.position.path === path).map((s) => s.position.updatedAt);
+  /** When a path was last seen with all that it had led to, ms of the wall clock, or null. */
+  lastSeenAt(path: string): number | null {
+    const times = this.#saved.filter((s) => s.position.path === path).map((s) => s.identity.seenAt);
     return times.length === 0 ? null : Math.max(...times);
+  }
+
+  /** Whether the state knows a stream of this file, whatever its content was. */
+  knowsInode(inode: string): boolean {
+    return this.#savedByInode.has(inode);
   }
 
   isSavedKey(key: string): boolean {
@@ -114,7 +120,8 @@ export class Streams {
       if (verdict === 'shorter' && inodeName(saved.identity.id) === inodeName(id)) {
         this.#deps.port.count(this.#config.name, 'truncated', 1);
         this.#leave(saved.position);
-        return this.#begin(file, await cutHere(size, peek), peek, true);
+        // Where it was cut is not known any more; up to here it is the same.
+        return this.#begin(file, await cutHere(provenLength(saved.identity.facts, size), peek), peek, true);
       }
       if (inodeName(saved.identity.id) === inodeName(id)) {
         this.#deps.port.count(this.#config.name, 'truncated', 1);

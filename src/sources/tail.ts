@@ -49,6 +49,8 @@ export type TurnEnd = 'end' | 'more' | 'replaced' | 'shrunk';
 export interface TailDeps {
   readonly port: SourcePort;
   readonly clock: Clock;
+  /** When a path was last seen with all that it had led to, ms of the wall clock. */
+  readonly seenAt: (path: string) => number;
 }
 export interface TailStart {
   readonly stream: StreamInfo;
@@ -110,6 +112,7 @@ export class Tail {
   #readBytes = 64 * 1024;
   readonly #port: SourcePort;
   readonly #clock: Clock;
+  readonly #seenAt: TailDeps['seenAt'];
   #reader: SavedPosition['reader'] | null = null;
   #done = false;
   #headNoted = 0;
@@ -117,6 +120,7 @@ export class Tail {
   constructor(deps: TailDeps, start: TailStart) {
     this.#port = deps.port;
     this.#clock = deps.clock;
+    this.#seenAt = deps.seenAt;
     this.stream = start.stream;
     this.path = start.path;
     this.names.add(posix.basename(start.path));
@@ -159,6 +163,7 @@ export class Tail {
         offset: this.offset,
         done: this.#done,
         skipLine: this.skipLine,
+        seenAt: this.#seenAt(this.path),
       }),
       reader: this.#reader,
       updatedAt: this.#clock.now(),

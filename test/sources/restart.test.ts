@@ -1,0 +1,217 @@
+/** What happened to the files while nobody ran: everything is found again, and nothing is read twice. */
+import {
+  appendFileSync,
+  copyFileSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  truncateSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { LinePort } from '../support/line-port.ts';
+import { makeTailing, numbered, restart, type Tailing, tail, text } from '../support/tailing.ts';
+import { tempDir } from '../support/temp-dir.ts';
+
+let dir = '';
+let log = '';
+beforeEach(() => {
+  dir = tempDir();
+  log = join(dir, 'app.log');
+});
+
+async function readFirst(lines: readonly string[], pattern = log): Promise<Tailing> {
+  writeFileSync(log, text(lines));
+  const first = await tail({ paths: [pattern] });
+  await first.gets(...lines);
+  await first.stop();
+  return first;
+}
+
+describe('after a restart', () => {
+  it('T58 goes on where it stopped', async () => {
+    const first = await readFirst(numbered(1, 50));
+    appendFileSync(log, text(numbered(51, 60)));
+    const second = await restart(first, { paths: [log] });
+    await second.gets(...numbered(51, 60));
+  });
+
+  it('T60 a file rotated by rename, twice, is read to its end, then the one between, then the live one', async () => {
+    const first = await readFirst(numbered(1, 50));
+    appendFileSync(log, text(numbered(51, 60)));
+    renameSync(log, join(dir, 'app.log.1'));
+    writeFileSync(log, text(numbered(61, 70)));
+    renameSync(join(dir, 'app.log.1'), join(dir, 'app.log.2'));
+    renameSync(log, join(dir, 'app.log.1'));
+    writeFileSync(log, text(numbered(71, 80)));
+    const second = await restart(first, { paths: [log] });
+    await second.gets(...numbered(51, 80));
+    expect(second.port.lines).toEqual(numbered(51, 80));
+  });
+
+  it('T60 three generations behind, under names that the glob matches too', async () => {
+    const first = await readFirst(numbered(1, 50), join(dir, 'app.log*'));
+    appendFileSync(log, text(numbered(51, 60)));
+    renameSync(log, join(dir, 'app.log.1'));
+    writeFileSync(log, text(numbered(61, 70)));
+    const second = await restart(first, { paths: [join(dir, 'app.log*')] });
+    await second.gets(...numbered(51, 70));
+  });
+
+  it('T61 a file rotated and compressed is read on from its archive', async () => {
+    const first = await readFirst(numbered(1, 500));
+    appendFileSync(log, text(numbered(501, 900)));
+    writeFileSync(join(dir, 'app.log.1.gz'), gzipSync(readFileSync(log)));
+    unlinkSync(log);
+    writeFileSync(log, text(numbered(901, 910)));
+    const second = await restart(first, { paths: [log] });
+    await second.gets(...numbered(501, 910));
+    expect(second.port.lines).toEqual(numbered(501, 910));
+    await second.stop();
+    const third = await restart(second, { paths: [log] });
+    appendFileSync(log, 'last\n');
+    await third.gets('last');
+  });
+
+  it('T61 a generation that came, went and was compressed while nobody ran is read whole', async () => {
+    const first = await readFirst(numbered(1, 50));
+    appendFileSync(log, text(numbered(51, 55)));
+    writeFileSync(join(dir, 'app.log.2.gz'), gzipSync(readFileSync(log)));
+    writeFileSync(join(dir, 'app.log.1.gz'), gzipSync(text(numbered(56, 66))));
+    unlinkSync(log);
+    writeFileSync(log, text(numbered(67, 70)));
+    const second = await restart(first, { paths: [log] });
+    await second.gets(...numbered(51, 70));
+    expect(second.port.lines).toEqual(numbered(51, 70));
+  });
+
+  it('T62 copied and truncated: the rest from the copy, then the new content', async () => {
+    const first = await readFirst(numbered(1, 50));
+    appendFileSync(log, text(numbered(51, 60)));
+    copyFileSync(log, join(dir, 'app.log.1'));
+    truncateSync(log);
+    appendFileSync(log, text(numbered(61, 62)));
+    const second = await restart(first, { paths: [log] });
+    await second.gets(...numbered(51, 62));
+    expect(second.port.lines).toEqual(numbered(51, 62));
+    expect(second.port.count_('copytruncate_recovered')).toBe(1);
+  });
+
+  it('T62 copied, truncated, filled again and then renamed', async () => {
+    const first = await readFirst(numbered(1, 50));
+    appendFileSync(log, text(numbered(51, 60)));
+    copyFileSync(log, join(dir, 'app.log.1'));
+    truncateSync(log);
+    appendFileSync(log, text(numbered(61, 70)));
+    renameSync(log, join(dir, 'app.log.2'));
+    writeFileSync(log, text(numbered(71, 80)));
+    const second = await restart(first, { paths: [log] });
+    await second.gets(...numbered(51, 80));
+  });
+
+  it('T62 a copy that the glob matches is not read again', async () => {
+    const glob = join(dir, 'app.log*');
+    const first = await readFirst(numbered(1, 50), glob);
+    appendFileSync(log, text(numbered(51, 60)));
+    copyFileSync(log, join(dir, 'app.log.1'));
+    truncateSync(log);
+    appendFileSync(log, text(numbered(61, 62)));
+    const second = await restart(first, { paths: [glob] });
+    await second.gets(...numbered(51, 62));
+    await second.stop();
+    const third = await restart(second, { paths: [glob] });
+    appendFileSync(log, 'last\n');
+    await third.gets('last');
+  });
+
+  it('T66 B9 a file now shorter than the offset is begun anew and counted', async () => {
+    const first = await readFirst(numbered(1, 500));
+    rmSync(log);
+    writeFileSync(log, text(numbered(1, 5, 'other')));
+    const second = await restart(first, { paths: [log] });
+    await second.gets(...numbered(1, 5, 'other'));
+  });
+
+  it('T66 cut to a smaller size: what is known to be the same is not read again', async () => {
+    const first = await readFirst(numbered(1, 500));
+    truncateSync(log, 8 * 12);
+    appendFileSync(log, 'whole\n');
+    const second = await restart(first, { paths: [log] });
+    await second.gets('whole');
+    expect(second.port.count_('truncated')).toBe(1);
+  });
+
+  it('T25 B10 other content in the same inode is read from its beginning', async () => {
+    const first = await readFirst(numbered(1, 500));
+    const longer = numbered(1, 2_000, 'other');
+    writeFileSync(log, text(longer));
+    const second = await restart(first, { paths: [log] });
+    await second.gets(...longer);
+    expect(first.port.taken[0]?.key).not.toBe(second.port.taken[0]?.key);
+  });
+
+  it('T35 a save by an editor while nobody ran', async () => {
+    const first = await readFirst(numbered(1, 50));
+    const saved = join(dir, 'saved');
+    writeFileSync(saved, text(numbered(1, 52)));
+    renameSync(saved, log);
+    const second = await restart(first, { paths: [log] });
+    await second.gets(...numbered(51, 52));
+    expect(second.port.taken[0]?.key).toBe(first.port.taken[0]?.key);
+  });
+
+  it('a lost commit gives the same key and the same offsets again', async () => {
+    const first = await readFirst(numbered(1, 5));
+    const second = await tail({ paths: [log], port: new LinePort(), firstStart: false });
+    await second.gets(...numbered(1, 5));
+    expect(second.port.taken.map(({ key, offset }) => [key, offset])).toEqual(
+      first.port.taken.map(({ key, offset }) => [key, offset]),
+    );
+  });
+
+  it('an offset committed without its newest marker is still good', async () => {
+    const first = await readFirst(numbered(1, 50));
+    for (const [key, position] of first.port.saved) {
+      const lines = Math.floor(position.offset / 12 / 2);
+      first.port.saved.set(key, { ...position, identity: { ...position.identity, at: 0, markerLength: 0 } });
+      expect(lines).toBeGreaterThan(1);
+    }
+    appendFileSync(log, 'more\n');
+    const second = await restart(first, { paths: [log] });
+    await second.gets('more');
+  });
+
+  it('a path taken out of the configuration and put in again resumes', async () => {
+    const first = await readFirst(numbered(1, 50));
+    const without = await restart(first, { paths: [join(dir, 'nothing.log')] });
+    await without.stop();
+    appendFileSync(log, 'more\n');
+    const again = await restart(without, { paths: [log] });
+    await again.gets('more');
+  });
+
+  it('damaged identities are ignored, and the file is begun as configured', async () => {
+    const first = await readFirst(numbered(1, 5));
+    for (const [key, position] of first.port.saved)
+      first.port.saved.set(key, { ...position, identity: { kind: 'file', dev: 'x' } });
+    const second = await restart(first, { paths: [log] });
+    await second.gets(...numbered(1, 5));
+  });
+
+  it('drain after a restart reads the rests too', async () => {
+    const first = await readFirst(numbered(1, 50));
+    appendFileSync(log, text(numbered(51, 60)));
+    renameSync(log, join(dir, 'app.log.1'));
+    writeFileSync(log, 'no end');
+    const second = makeTailing({
+      paths: [log],
+      port: new LinePort(new Map(first.port.saved)),
+      firstStart: false,
+    });
+    await second.source.drain();
+    expect(second.port.lines).toEqual([...numbered(51, 60), 'no end']);
+  });
+});
