@@ -65,6 +65,10 @@ function loadFor(io: CliIo, flags: BacktestFlags): ReturnType<typeof loadOrCompl
   );
 }
 
+function many(count: number, one: string, several: string): string {
+  return `${count} ${count === 1 ? one : several}`;
+}
+
 function printReport(io: CliIo, report: BacktestReport): void {
   const colour = createPaint({ colours: wantsColour(io, io.stdout) });
   for (const message of report.messages.slice(0, shownMessages)) {
@@ -80,14 +84,14 @@ function printReport(io: CliIo, report: BacktestReport): void {
   for (const [id, rule] of Object.entries(report.rules)) {
     print(
       io,
-      `${id}: ${rule.matched} matches, ${rule.incidents} incidents${rule.below > 0 ? `, ${rule.below} below its count` : ''}`,
+      `${id}: ${many(rule.matched, 'match', 'matches')}, ${many(rule.incidents, 'incident', 'incidents')}${rule.below > 0 ? `, ${rule.below} below its count` : ''}`,
     );
   }
   const megabytes = (report.bytes / 1e6).toFixed(1);
   print(
     io,
     colour.bold(
-      `${report.records} records (${megabytes} MB), ${report.matches} matches -> ${report.messages.length} messages, at most ${report.peakPerMinute} in a minute; ${(report.heldBack * 100).toFixed(1)} % held back`,
+      `${many(report.records, 'record', 'records')} (${megabytes} MB), ${many(report.matches, 'match', 'matches')} -> ${many(report.messages.length, 'message', 'messages')}, at most ${report.peakPerMinute} in a minute; ${(report.heldBack * 100).toFixed(1)} % held back`,
     ),
   );
   if (report.records === 0) complain(io, 'no record was read: are these the right files?');

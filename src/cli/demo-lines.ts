@@ -80,3 +80,8 @@ export function stormLines(count: number): { readonly lines: readonly string[]; 
   }
   return { lines, failures };
 }
+
+/** What nobody has seen before, in the middle of the storm. */
+export function diskLine(): string {
+  return `[${stamp(startMs + 65_000)} ERROR/ForkPoolWorker-2] annosrv.tasks.upload: OSError: [Errno 28] No space left on device`;
+}

@@ -12,10 +12,11 @@ import { fileURLToPath } from 'node:url';
 import { askDaemon } from '../daemon/control.ts';
 import type { Status } from '../daemon/status.ts';
 import type { Notification } from '../model/notification.ts';
+import { TocsinError } from '../model/problem.ts';
 import { delay } from '../system/clock.ts';
 import { createPaint, type Paint } from '../system/paint.ts';
 import { card } from './demo-card.ts';
-import { stormLines, storyLines } from './demo-lines.ts';
+import { diskLine, stormLines, storyLines } from './demo-lines.ts';
 import { type CliIo, exitCodes, print, wantsColour } from './io.ts';
 
 /** A part of the demo that has not come by then will not come. */
@@ -95,7 +96,7 @@ channels:
   eng:
     type: webhook
     url: http://127.0.0.1:${port}/eng
-    budget: [ 10 in 1m, 60 in 1h, 200 in 1d ]
+    budget: [ 20 in 1m, 60 in 1h, 200 in 1d ]
     fallback: { channel: pager, from: error }
   pager: { type: webhook, url: 'http://127.0.0.1:${port}/pager' }
 routes:
@@ -138,7 +139,7 @@ async function until<T>(stage: Stage, what: string, look: () => T | Promise<T>):
     const found = await look();
     if (found) return found;
     if (stage.io.clock.monotonic() > end)
-      throw new Error(`the demo waited in vain for ${what}; the daemon said:\n${stage.said}`);
+      throw new TocsinError('E_DEMO', `the demo waited in vain for ${what}; the daemon said:\n${stage.said}`);
     await pause(stage, 20);
   }
 }
@@ -186,7 +187,7 @@ async function actTwo(stage: Stage): Promise<void> {
   const { lines, failures } = stormLines(10_000);
   const half = Math.floor(lines.length / 2);
   log(stage, lines.slice(0, half));
-  log(stage, ['OSError: [Errno 28] No space left on device']);
+  log(stage, [diskLine()]);
   log(stage, lines.slice(half));
   const fresh = await until(stage, 'the new error', () =>
     stage.received.slice(before).find((one) => one.body.incident.rule === 'disk-full'),
@@ -197,12 +198,8 @@ async function actTwo(stage: Stage): Promise<void> {
     const ledger = status?.channels['eng']?.ledger;
     return ledger && ledger.matched >= failures + 2 ? ledger : null;
   });
-  await until(
-    stage,
-    'the fold',
-    () =>
-      stage.received.slice(before).find((one) => one.body.notification.kind === 'digest') ??
-      stage.received.length - before >= 5,
+  await until(stage, 'the fold', () =>
+    stage.received.slice(before).find((one) => one.body.notification.kind === 'digest'),
   );
   for (const one of stage.received.slice(before))
     print(

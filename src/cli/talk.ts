@@ -53,12 +53,17 @@ function readState<T>(dir: string, read: (store: Store) => T): T {
   }
 }
 
+function whatRuns(origin: string): string {
+  if (origin === 'last-good') return 'the last good one runs';
+  return origin === 'partial' ? 'what is not broken runs' : 'what was loaded before goes on';
+}
+
 function printStatus(io: CliIo, facts: Status, dir: string): void {
   const colour = createPaint({ colours: wantsColour(io, io.stdout) });
   print(
     io,
     facts.running
-      ? `tocsin ${facts.version}, up ${facts.uptime_s} s, configuration ${facts.config.ok ? 'ok' : colour.red(`refused (${facts.config.origin} runs)`)}`
+      ? `tocsin ${facts.version}, up ${facts.uptime_s} s, configuration ${facts.config.ok ? 'ok' : colour.red(`refused: ${whatRuns(facts.config.origin)}`)}`
       : `no daemon runs on ${dir}; this is its state`,
   );
   for (const problem of facts.config.problems as {

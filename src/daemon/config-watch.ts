@@ -1,6 +1,6 @@
 /**
- * Notices that a file of the configuration changed. Hints come from the file system; what is relied on is a look at the contents
- * every two seconds. An edit is taken up when the text has stayed the same for a moment, so that a half-written file is not.
+ * Notices that a file of the configuration changed. It looks at their contents every second, since events are missed on
+ * network mounts and on the swaps of a ConfigMap. An edit is taken up when the text has stayed the same for a moment, so that a half-written file is not.
  */
 import { createHash } from 'node:crypto';
 import type { LoadOptions } from '../config/config.ts';

@@ -55,7 +55,7 @@ export function testProblems(config: Config, tests: RuleTestDeps): Problem[] {
       origin: result.origin,
       keyPath: `${result.rule}.tests`,
       message: `the rule ${result.rule} fails its own test ${JSON.stringify(result.test)}: ${result.failures.join('; ')}`,
-      hint: 'run "tocsin explain" with the line, or correct what the test expects',
+      hint: 'correct the rule, or what its test expects',
       scope: { kind: 'rule', name: result.rule },
     }));
 }

@@ -44,6 +44,7 @@ function liquid(): Liquid {
     const require = createRequire(import.meta.url);
     const library = require('liquidjs') as typeof import('liquidjs');
     engine = new library.Liquid({
+      relativeReference: false,
       ownPropertyOnly: true,
       strictFilters: true,
       strictVariables: false,
