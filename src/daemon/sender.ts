@@ -341,7 +341,7 @@ export class Sender {
   #retryLater(lane: Lane, item: OutboxItem, delivery: Extract<Delivery, { outcome: 'retry' }>): void {
     const now = this.#deps.clock.now();
     lane.facts.retried++;
-    this.#trouble(lane, item, 'retrying', delivery.detail, now);
+    this.#trouble(lane, item, 'retrying', told(delivery), now);
     const own = backoffMs(item.attempts, backoff, this.#deps.random);
     // The whole channel pauses: the server spoke of itself, not of this message.
     lane.notBefore = now + Math.max(own, delivery.retryAfterMs ?? 0);
@@ -352,8 +352,8 @@ export class Sender {
   #rejected(lane: Lane, item: OutboxItem, delivery: Extract<Delivery, { outcome: 'rejected' }>): void {
     const now = this.#deps.clock.now();
     lane.facts.rejected++;
-    lane.facts.lastError = delivery.detail;
-    item.lastError = delivery.detail;
+    lane.facts.lastError = told(delivery);
+    item.lastError = told(delivery);
     if (delivery.then === 'plain' && !item.plain) {
       item.plain = true;
       this.#outbox.put(item.key, item, null);
@@ -361,13 +361,13 @@ export class Sender {
       return;
     }
     if (delivery.then === 'park') {
-      this.#trouble(lane, item, 'parked', delivery.detail, now);
+      this.#trouble(lane, item, 'parked', told(delivery), now);
       lane.notBefore = now + probeMs;
       this.#keepOrBury(lane, item, delivery, now);
       return;
     }
     lane.queue.shift();
-    this.#bury(item, delivery.detail);
+    this.#bury(item, told(delivery));
   }
 
   #trouble(lane: Lane, item: OutboxItem, state: 'retrying' | 'parked', detail: string, now: number): void {
@@ -402,4 +402,13 @@ export class Sender {
     if (this.#stopped ? busy : !this.#isSettled()) return;
     for (const resolve of this.#idle.splice(0)) resolve();
   }
+}
+
+/** Characters of an answer that go into a line of status. */
+const answerShown = 300;
+
+/** What went wrong, with the answer as it came. */
+function told(delivery: Exclude<Delivery, { outcome: 'delivered' }>): string {
+  const body = delivery.body.trim().slice(0, answerShown);
+  return body === '' || delivery.detail.includes(body) ? delivery.detail : `${delivery.detail}: ${body}`;
 }
