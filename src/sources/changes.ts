@@ -292,11 +292,16 @@ export class Changes {
     const tail = await this.streams.open(file, { initial: entry.initial, atPath: old === null });
     // The time it was seen stays the old one until everything between is known, and noted: a crash may come any time.
     const { seenAt } = entry;
-    await this.#point(entry, tail);
-    entry.initial = false;
-    if (seenAt > 0 && !this.#with.starting()) {
-      await this.#between(entry, tail, old, seenAt);
-      entry.seenAt = this.#with.deps.clock.now();
+    await this.#with.turns.hold(tail);
+    try {
+      await this.#point(entry, tail);
+      entry.initial = false;
+      if (seenAt > 0 && !this.#with.starting()) {
+        await this.#between(entry, tail, old, seenAt);
+        entry.seenAt = this.#with.deps.clock.now();
+      }
+    } finally {
+      this.#with.turns.release(tail);
     }
     this.#with.turns.want(tail);
   }

@@ -38,10 +38,7 @@ export class Turns {
       tail.wanted = true;
       return;
     }
-    for (const before of tail.after) {
-      if (before.caughtUp || before.ended) tail.after.delete(before);
-    }
-    if (tail.after.size > 0) {
+    if (isBlocked(tail)) {
       tail.wanted = true;
       return;
     }
@@ -80,6 +77,11 @@ export class Turns {
     for (const tail of this.#queue) {
       if (this.#active >= turnsMax) return;
       if (tail.busy || this.#held.has(tail)) continue;
+      if (isBlocked(tail)) {
+        tail.wanted = true;
+        this.#queue.delete(tail);
+        continue;
+      }
       const running = this.#running.get(tail.id.dev) ?? 0;
       if (running >= deviceTurnsMax) continue;
       this.#queue.delete(tail);
@@ -122,6 +124,14 @@ export class Turns {
     this.#idle = [];
     for (const resolve of waiting) resolve();
   }
+}
+
+/** Whether a stream that comes before this one still has something unread. */
+function isBlocked(tail: Tail): boolean {
+  for (const before of tail.after) {
+    if (before.caughtUp || before.ended) tail.after.delete(before);
+  }
+  return tail.after.size > 0;
 }
 
 /** What the system refuses comes with a code and a call; anything else is a fault of ours and must be seen. */
