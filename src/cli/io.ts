@@ -13,7 +13,8 @@ export interface CliIo {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;
   readonly stdin: Readable;
-  readonly stdinIsTty: boolean;
+  /** Whether standard input is a pipe, a file or a socket: something that a log may come from. */
+  readonly hasInput: boolean;
   readonly stdout: Writable & { readonly isTTY?: boolean };
   readonly stderr: Writable & { readonly isTTY?: boolean };
   readonly clock: Clock;

@@ -1,9 +1,11 @@
 /** `tocsin run`: the daemon, in the foreground, until a signal ends it; or `--once`, until the input ends. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { MessageChannel } from 'node:worker_threads';
-import { ConfigRefused, Daemon } from '../daemon/daemon.ts';
+import { Daemon } from '../daemon/daemon.ts';
+import { finishOnce, finishPipes } from '../daemon/once.ts';
+import { ConfigRefused } from '../daemon/refused.ts';
 import { TocsinError } from '../model/problem.ts';
 import { createLogger, type LogLevel, logLevels } from '../system/log.ts';
 import { type CliIo, complain, exitCodes, wantsColour } from './io.ts';
@@ -21,13 +23,18 @@ export interface RunFlags extends ConfigFlags {
 export async function run(io: CliIo, files: readonly string[], flags: RunFlags): Promise<number> {
   const configPath = configPathOf(io, flags, files.length > 0);
   const bare = configPath === null;
-  const stdin = files.includes('-') || (bare && files.length === 0 && !io.stdinIsTty);
+  const stdin = files.includes('-') || (bare && files.length === 0 && io.hasInput);
   const named = files.filter((file) => file !== '-');
   if (bare && named.length === 0 && !stdin) {
     complain(
       io,
       'nothing to read: name log files, pipe a log in, or write a tocsin.yaml (tocsin run --help)',
     );
+    return exitCodes.wrong;
+  }
+  const missing = flags.once === true ? named.filter((file) => !isThere(io, file)) : [];
+  if (missing.length > 0) {
+    for (const file of missing) complain(io, `${file}: no such file`);
     return exitCodes.wrong;
   }
   const load = loadOptions(io, withDefaultPack(flags, bare), configPath, {
@@ -68,6 +75,11 @@ export async function run(io: CliIo, files: readonly string[], flags: RunFlags):
   } finally {
     if (stateDir !== null) rmSync(stateDir, { recursive: true, force: true });
   }
+}
+
+/** With `--once` nothing is waited for: a name without wildcards must be a file, or what was meant is not read. */
+function isThere(io: CliIo, file: string): boolean {
+  return /[*?[{]/.test(file) || existsSync(resolve(io.cwd, file));
 }
 
 function logLevelOf(name: string | undefined): LogLevel {
@@ -111,7 +123,7 @@ function shorten(names: readonly string[]): string {
     : `${names.slice(0, 5).join(', ')} and ${names.length - 5} more`;
 }
 
-/** Runs until a signal, or in `--once` until the input was read and told. A second signal ends it at once. */
+/** Runs until a signal; in `--once`, and where all there is to read is a pipe, until the input was read and told. A second signal ends it at once. */
 async function untilEnd(io: CliIo, daemon: Daemon, once: boolean): Promise<number> {
   let stopped: () => void = () => {};
   const stop = new Promise<void>((resolve) => {
@@ -132,8 +144,8 @@ async function untilEnd(io: CliIo, daemon: Daemon, once: boolean): Promise<numbe
   const alive = holdProcess();
   try {
     const code = once
-      ? await Promise.race([daemon.finishOnce(), stop.then(() => exitCodes.no)])
-      : await stop.then(() => exitCodes.done);
+      ? await Promise.race([finishOnce(daemon), stop.then(() => exitCodes.no)])
+      : await Promise.race([stop.then(() => exitCodes.done), finishPipes(daemon)]);
     const deadline = io.clock.setTimer(stopMs, () => io.exitNow(code));
     await daemon.stop();
     deadline.cancel();

@@ -4,8 +4,8 @@ import { resolve } from 'node:path';
 import { loadConfig } from '../config/config.ts';
 import { addSilence, endSilence, listSilences } from '../daemon/commands.ts';
 import { askDaemon } from '../daemon/control.ts';
+import { type DeadLetter, DeadLetters, letterName } from '../daemon/dead-letters.ts';
 import { guessStateDir } from '../daemon/keeper.ts';
-import type { DeadLetter } from '../daemon/sender.ts';
 import { type Status, statusOfState } from '../daemon/status.ts';
 import type { Silence } from '../model/intent.ts';
 import { TocsinError } from '../model/problem.ts';
@@ -196,20 +196,15 @@ export async function deadLetters(
     const asked = await askDaemon(dir, { command: 'dead-letters-list', args: {} });
     const all = asked
       ? (asked.data as DeadLetter[])
-      : readState(dir, (store) =>
-          store
-            .table<DeadLetter>('dead_letters')
-            .scan('', 1_000)
-            .map((one) => one.value),
-        );
-    const letters = all.filter((letter) => key === undefined || idOf(letter) === key);
+      : readState(dir, (store) => new DeadLetters(store).list(1_000));
+    const letters = all.filter((letter) => key === undefined || letterName(letter) === key);
     if (flags.json || action === 'show') print(io, JSON.stringify(letters, null, 2));
     else if (letters.length === 0) print(io, 'no dead letters');
     else
       for (const letter of letters)
         print(
           io,
-          `${idOf(letter)}  ${letter.channel}  ${new Date(letter.diedAt).toISOString()}  ${letter.notification.incident.title}\n    ${letter.why}`,
+          `${letterName(letter)}  ${letter.channel}  ${new Date(letter.diedAt).toISOString()}  ${letter.notification.incident.title}\n    ${letter.why}`,
         );
     return exitCodes.done;
   }
@@ -220,9 +215,4 @@ export async function deadLetters(
   }
   print(io, `${action === 'retry' ? 'queued again' : 'dropped'}: ${key}`);
   return exitCodes.done;
-}
-
-/** Short name of a letter: its message's id and its channel. */
-function idOf(letter: DeadLetter): string {
-  return `${letter.notification.notification.id}@${letter.channel}`;
 }

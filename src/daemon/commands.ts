@@ -7,7 +7,6 @@ import type { Delivery } from '../model/seams.ts';
 import type { Store, Table } from '../model/store.ts';
 import type { ControlRequest } from './control.ts';
 import type { Daemon } from './daemon.ts';
-import type { DeadLetter } from './sender.ts';
 import { statusOf } from './status.ts';
 import { testNotification } from './test-message.ts';
 
@@ -35,15 +34,13 @@ export async function answerCommand(daemon: Daemon, request: ControlRequest): Pr
       return silence;
     }
     case 'dead-letters-list':
-      return daemon.store
-        .table<DeadLetter>('dead_letters')
-        .scan('', 1_000)
-        .map((one) => one.value);
+      return daemon.sender.letters.list(1_000);
     case 'dead-letters-retry':
     case 'dead-letters-drop': {
       const id = String(args['id']);
-      const done =
-        request.command === 'dead-letters-retry' ? daemon.sender.retry(id) : daemon.sender.drop(id);
+      const retry = request.command === 'dead-letters-retry';
+      const done = retry ? daemon.sender.retry(id) : daemon.sender.letters.drop(id);
+      daemon.pipeline.commit();
       if (!done)
         throw new TocsinError(
           'E_UNKNOWN',

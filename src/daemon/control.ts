@@ -10,7 +10,7 @@ import { readLines } from '../system/ndjson.ts';
 
 /** Longest request or answer, characters: a status of thousands of rules fits. */
 const lineMax = 16 * 1024 * 1024;
-/** A unix socket's path has 107 bytes on Linux (unix(7)); a longer one is reached by its folder's short name. */
+/** A unix socket's path has at most 107 bytes on Linux (unix(7)). */
 const pathMax = 107;
 
 export interface ControlRequest {
@@ -25,13 +25,17 @@ export function socketPath(stateDir: string): string {
   return join(stateDir, 'control.sock');
 }
 
-/** Listens until closed. `answer` may throw a TocsinError: it is the answer then. */
+/**
+ * Listens until closed. `answer` may throw a TocsinError: it is the answer then. Where no socket can be made the reason is given:
+ * the daemon does its work without one.
+ */
 export async function listenControl(
   stateDir: string,
   answer: (request: ControlRequest) => Promise<unknown>,
-): Promise<{ close(): Promise<void> } | null> {
+): Promise<{ close(): Promise<void> } | { readonly refused: string }> {
   const path = socketPath(stateDir);
-  if (Buffer.byteLength(path) > pathMax) return null;
+  if (Buffer.byteLength(path) > pathMax)
+    return { refused: `the path of the state directory is too long for a socket: over ${pathMax} bytes` };
   // The state's lock is ours, so a socket that lies here belongs to nobody any more.
   rmSync(path, { force: true });
   const sockets = new Set<Socket>();
@@ -43,8 +47,13 @@ export async function listenControl(
       socket.destroy(),
     );
   });
-  await listen(server, path);
-  chmodSync(path, 0o600);
+  try {
+    await listen(server, path);
+    chmodSync(path, 0o600);
+  } catch (error) {
+    server.close();
+    return { refused: error instanceof Error ? error.message : String(error) };
+  }
   return {
     close: () =>
       new Promise((resolve) => {

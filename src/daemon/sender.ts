@@ -10,6 +10,7 @@ import type { Notification } from '../model/notification.ts';
 import { assertNever } from '../model/problem.ts';
 import type { Channel, Clock, Delivery, Timer } from '../model/seams.ts';
 import type { Store, Table } from '../model/store.ts';
+import { type DeadLetter, DeadLetters } from './dead-letters.ts';
 
 /** Wait before the second try, and the longest between later ones. */
 const backoff = { baseMs: 1_000, capMs: 300_000 };
@@ -26,11 +27,6 @@ export interface ChannelFacts {
   lastError: string | null;
   /** When the present trouble began, ms of the daemon's clock. */
   failingSince: number | null;
-}
-
-export interface DeadLetter extends OutboxItem {
-  readonly diedAt: number;
-  readonly why: string;
 }
 
 export interface SenderEvents {
@@ -67,7 +63,7 @@ interface Lane {
 export class Sender {
   readonly #deps: SenderDeps;
   readonly #outbox: Table<OutboxItem>;
-  readonly #dead: Table<DeadLetter>;
+  readonly letters: DeadLetters;
   readonly #lanes = new Map<string, Lane>();
   #stopped = false;
   #idle: (() => void)[] = [];
@@ -75,7 +71,7 @@ export class Sender {
   constructor(deps: SenderDeps) {
     this.#deps = deps;
     this.#outbox = deps.store.table<OutboxItem>('outbox', { cache: 1_000 });
-    this.#dead = deps.store.table<DeadLetter>('dead_letters', { cache: 50 });
+    this.letters = new DeadLetters(deps.store);
   }
 
   /** Takes the channels of a configuration; a changed one is tried again at once. Queues stay. */
@@ -185,39 +181,16 @@ export class Sender {
     await Promise.all([...this.#lanes.values()].map((lane) => lane.channel?.close()));
   }
 
-  /** Dead letters by the short name that people use: message id and channel. */
-  #keyOf(id: string): string {
-    const at = id.lastIndexOf('@');
-    return `${id.slice(at + 1)}\u0000${id.slice(0, at)}`;
-  }
-
-  /** Forgets a dead letter; its matches stay `dead` in the account. False when there is none. */
-  drop(id: string): boolean {
-    const key = this.#keyOf(id);
-    if (!this.#dead.get(key)) return false;
-    this.#dead.delete(key);
-    this.#deps.events.changed();
-    return true;
-  }
-
   /** Puts a dead letter back into its queue, with the same id. False when there is none, or its channel is gone. */
-  retry(id: string): boolean {
-    const key = this.#keyOf(id);
-    const letter = this.#dead.get(key);
+  retry(name: string): boolean {
+    const letter = this.letters.find(name);
     if (!letter || !this.#lanes.has(letter.channel)) return false;
-    const { diedAt: _diedAt, why: _why, ...item } = letter;
-    this.#dead.delete(key);
-    const fresh: OutboxItem = {
-      ...item,
-      attempts: item.attempts,
-      nextAttemptAt: 0,
-      plain: false,
-      queuedAt: this.#deps.clock.now(),
-    };
-    this.#outbox.put(key, fresh, null);
+    const item = this.letters.take(name);
+    if (!item) return false;
+    this.#outbox.put(item.key, item, null);
     this.#deps.accounts.revived(item.channel, item.cover);
     this.#deps.events.changed();
-    this.offer([fresh]);
+    this.offer([item]);
     return true;
   }
 
@@ -389,9 +362,8 @@ export class Sender {
   }
 
   #bury(item: OutboxItem, why: string): void {
-    const letter: DeadLetter = { ...item, diedAt: this.#deps.clock.now(), why };
     this.#outbox.delete(item.key);
-    this.#dead.put(item.key, letter, null);
+    const letter = this.letters.keep(item, why, this.#deps.clock.now());
     this.#deps.accounts.dead(item.channel, item.cover);
     this.#deps.events.dead(letter);
     this.#deps.events.changed();

@@ -61,7 +61,7 @@ export function statusOf(daemon: Daemon): Status {
       detail: facts.detail,
       records: facts.records,
       bytes: facts.bytes,
-      lag_bytes: daemon.sources.get(source.name)?.source.lagBytes() ?? 0,
+      lag_bytes: daemon.sources.lagBytes(source.name),
       dropped: facts.dropped,
       last_record_at: facts.lastRecordAt === null ? null : new Date(facts.lastRecordAt).toISOString(),
     };

@@ -1,6 +1,7 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { createChannel } from '../../src/channels/channels.ts';
-import { type DeadLetter, Sender, type SenderEvents } from '../../src/daemon/sender.ts';
+import type { DeadLetter } from '../../src/daemon/dead-letters.ts';
+import { Sender, type SenderEvents } from '../../src/daemon/sender.ts';
 import { newAccounts } from '../../src/incidents/accounts.ts';
 import { type ChannelConfig, Secret } from '../../src/model/config.ts';
 import type { Ledger, OutboxItem } from '../../src/model/intent.ts';

@@ -1,0 +1,79 @@
+/** The sources that run: started, swapped on a reload where they changed, drained for `--once`, stopped together. */
+import type { Readable } from 'node:stream';
+import { stampOf } from '../match/stamps.ts';
+import type { Config, SourceConfig } from '../model/config.ts';
+import type { Clock, Source } from '../model/seams.ts';
+import { createSource } from '../sources/sources.ts';
+import type { Logger } from '../system/log.ts';
+import { watchFolders, watchNothing } from '../system/watch.ts';
+import type { Pipeline } from './pipeline.ts';
+
+/** Characters of a line in which its stamp is looked for. */
+const stampText = 64;
+
+export interface SourceSetDeps {
+  readonly pipeline: Pipeline;
+  readonly clock: Clock;
+  readonly stdin: Readable;
+  /** Events of the file system are of use: not where everything is read once. */
+  readonly events: boolean;
+  readonly log: Logger;
+}
+
+export class SourceSet {
+  readonly #deps: SourceSetDeps;
+  readonly #running = new Map<string, { readonly source: Source; readonly config: SourceConfig }>();
+
+  constructor(deps: SourceSetDeps) {
+    this.#deps = deps;
+  }
+
+  /** Starts one. A source that can't begin is no reason to stop the others: it is said, and shown as failing. */
+  async start(config: SourceConfig, firstStart: boolean): Promise<void> {
+    const { pipeline, clock, stdin, events, log } = this.#deps;
+    const source = createSource(config, {
+      port: pipeline,
+      clock,
+      watch: events ? watchFolders : watchNothing,
+      stdin,
+      firstStart,
+      timeOf: (line) => stampOf(line.toString('latin1', 0, stampText), config.tz, clock.now())?.time ?? null,
+      warn: (message) => log.warn({ source: config.name }, message),
+    });
+    this.#running.set(config.name, { source, config });
+    try {
+      await source.start();
+    } catch (error) {
+      pipeline.state(config.name, 'failing', error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  /** Stops what is gone or changed, starts what is new or changed; the rest goes on where it is. */
+  async swap(after: Config): Promise<void> {
+    for (const [name, { source, config }] of this.#running) {
+      const next = after.sources.find((other) => other.name === name);
+      if (next && JSON.stringify({ ...next, origin: null }) === JSON.stringify({ ...config, origin: null }))
+        continue;
+      this.#running.delete(name);
+      await source.stop();
+      this.#deps.pipeline.resetSource(name);
+    }
+    for (const config of after.sources) {
+      if (!this.#running.has(config.name)) await this.start(config, false);
+    }
+  }
+
+  /** Resolves when everything there is was taken to its end. */
+  async drain(): Promise<void> {
+    await Promise.all([...this.#running.values()].map(({ source }) => source.drain()));
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all([...this.#running.values()].map(({ source }) => source.stop()));
+  }
+
+  /** Bytes known to be there and not yet taken; 0 for a source that does not run. */
+  lagBytes(name: string): number {
+    return this.#running.get(name)?.source.lagBytes() ?? 0;
+  }
+}

@@ -1,0 +1,131 @@
+/** What the daemon says of itself when something happens to it: in the log, and as a message on a channel that works. */
+
+import type { LoadOptions } from '../config/config.ts';
+import { formatProblem } from '../config/frame.ts';
+import type { CommitResult } from '../model/store.ts';
+import type { Notice } from '../state/notice.ts';
+import type { Logger } from '../system/log.ts';
+import type { Loaded } from './keeper.ts';
+import type { SelfWatch } from './self-watch.ts';
+
+/** Frames in one message; the log has all of them. */
+const framesTold = 5;
+
+export interface WordsDeps {
+  readonly log: Logger;
+  readonly selfWatch: SelfWatch;
+  readonly files: LoadOptions['files'];
+}
+
+/** The files were refused. `runs` says what goes on instead. */
+export function sayRefused({ log, selfWatch, files }: WordsDeps, loaded: Loaded, runs: string): void {
+  const errors = loaded.problems.filter((one) => one.level === 'error');
+  const frames = errors.map((problem) => formatProblem(problem, files));
+  for (const [index, { code, origin, message }] of errors.entries()) {
+    log.error(
+      { code, file: origin.file, line: origin.line, column: origin.column },
+      frames[index] ?? message,
+    );
+  }
+  log.error({ errors: errors.length }, `the configuration was refused. ${runs}`);
+  selfWatch.begin({
+    topic: 'config',
+    title: `The configuration was refused: ${errors.length} ${errors.length === 1 ? 'error' : 'errors'}`,
+    message: `${runs}\n\n${frames.slice(0, framesTold).join('\n\n')}`,
+    severity: 'error',
+    fields: { errors: errors.length },
+    not: null,
+  });
+}
+
+/** What runs while the files are refused. */
+export function whatRuns(loaded: Loaded, loadedAt: number): string {
+  if (loaded.origin === 'partial') return 'What is not broken runs.';
+  if (loaded.origin === 'last-good')
+    return `The last good configuration, of ${loaded.savedAt ?? 'before'}, runs.`;
+  return `The rules loaded at ${new Date(loadedAt).toISOString()} go on.`;
+}
+
+export function sayAccepted({ selfWatch }: WordsDeps, rules: number, channels: number): void {
+  selfWatch.end({
+    topic: 'config',
+    title: 'The configuration is accepted again',
+    message: `${rules} rules, ${channels} channels`,
+    severity: 'info',
+    fields: {},
+    not: null,
+  });
+}
+
+/** Something about the state: set aside, written to memory only, or well again. */
+export function sayNotice({ log, selfWatch }: WordsDeps, notice: Notice): void {
+  const level = notice.level === 'error' ? 'error' : notice.level === 'warning' ? 'warn' : 'info';
+  log[level]({ code: notice.code, path: notice.path }, notice.message);
+  if (notice.level !== 'error') return;
+  selfWatch.begin({
+    topic: `state:${notice.code}`,
+    title: 'The state of Tocsin needs a look',
+    message: notice.message,
+    severity: 'error',
+    fields: { code: notice.code },
+    not: null,
+  });
+}
+
+export function saySource(
+  { log, selfWatch }: WordsDeps,
+  name: string,
+  state: string,
+  detail: string | null,
+): void {
+  const fields = { source: name };
+  const message = detail ?? '';
+  if (state === 'failing') {
+    log.error({ source: name, detail }, 'a source fails');
+    selfWatch.begin({
+      topic: `source:${name}`,
+      title: `Source ${name} cannot be read`,
+      message,
+      severity: 'error',
+      fields,
+      not: null,
+    });
+  } else if (state === 'ok') {
+    log.info({ source: name, detail }, 'a source is read');
+    selfWatch.end({
+      topic: `source:${name}`,
+      title: `Source ${name} is read again`,
+      message,
+      severity: 'info',
+      fields,
+      not: null,
+    });
+  } else {
+    log.info({ source: name, detail }, 'a source waits');
+  }
+}
+
+/** The state could not be written, or can be again. */
+export function sayState({ log, selfWatch }: WordsDeps, result: CommitResult): void {
+  if (result.ok) {
+    log.info({}, 'the state is written again');
+    selfWatch.end({
+      topic: 'state',
+      title: 'Tocsin writes its state again',
+      message: 'Nothing was lost meanwhile.',
+      severity: 'info',
+      fields: {},
+      not: null,
+    });
+    return;
+  }
+  log.error({ code: result.code }, `the state can't be written, alerts go on from memory: ${result.message}`);
+  selfWatch.begin({
+    topic: 'state',
+    title: 'Tocsin cannot write its state',
+    message: `${result.message}\nAlerts go on from memory. After a crash some may be repeated or missing.`,
+    severity: 'critical',
+    fields: { code: result.code },
+    not: null,
+  });
+}
