@@ -16,13 +16,13 @@ import { type Accounts, newAccounts } from './accounts.ts';
 import type { FoldDoc, IncidentDoc, RuleStats, SpokenDoc, StoryDoc, WindowDoc } from './docs.ts';
 import { Folds } from './folds.ts';
 import { digest, fieldText, rulePrefix, stateKey } from './keys.ts';
-import { isSilenced, lookupFor, louder, routeTo, severityOf } from './routing.ts';
-import { decide, dueOf } from './schedule.ts';
-import { StoryBook } from './stories.ts';
+import { Life, recounted, removed } from './life.ts';
 import { type Found, openIncident } from './opening.ts';
-import { strayRule } from './stray.ts';
-import { bumpTop, spokenRoom } from './tally.ts';
-import { recordBody, type TellFacts, Templates, tellIncident } from './tell.ts';
+import { isSilenced, lookupFor, louder, routeTo, severityOf } from './routing.ts';
+import { decide } from './schedule.ts';
+import { StoryBook } from './stories.ts';
+import { bumpTop } from './tally.ts';
+import { recordBody, Templates } from './tell.ts';
 import { addToWindow } from './windows.ts';
 
 /** Open incidents of one rule; what comes beyond shares one that says so. */
@@ -49,9 +49,8 @@ export class Engine {
   readonly #windows: Table<WindowDoc>;
   readonly #stories: Table<StoryDoc>;
   readonly #storyBook: StoryBook;
-  readonly #spoken: Table<SpokenDoc>;
   readonly #stats: Table<RuleStats>;
-  readonly #history: Table<IncidentDoc>;
+  readonly #life: Life;
   readonly #silences: Table<Silence>;
   readonly #folds: Folds;
   readonly #templates = new Templates();
@@ -67,13 +66,22 @@ export class Engine {
     this.#windows = store.table<WindowDoc>('windows', { cache: 2_000 });
     this.#stories = store.table<StoryDoc>('stories', { cache: 5_000 });
     this.#storyBook = new StoryBook(this.#stories);
-    this.#spoken = store.table<SpokenDoc>('spoken', { cache: 1_000 });
     this.#stats = store.table<RuleStats>('rule_stats', { cache: 5_000 });
-    this.#history = store.table<IncidentDoc>('history', { cache: 50 });
     this.#silences = store.table<Silence>('silences', { cache: 500 });
     this.accounts = newAccounts(store.table<Ledger>('ledgers', { cache: 500 }));
     this.#folds = new Folds(store.table<FoldDoc>('folds', { cache: 500 }), this.#incidents);
     this.#settings = settings;
+    this.#life = new Life({
+      incidents: this.#incidents,
+      history: store.table<IncidentDoc>('history', { cache: 50 }),
+      spoken: store.table<SpokenDoc>('spoken', { cache: 1_000 }),
+      stats: this.#stats,
+      folds: this.#folds,
+      templates: this.#templates,
+      tell: deps.tell,
+      rule: (id) => this.#rules.get(id),
+      labels: (rule) => this.#labels(rule, null),
+    });
     this.#useRules();
     this.reloadSilences();
   }
@@ -94,11 +102,11 @@ export class Engine {
   /** After a start: ends what belongs to rules that are gone, or that count differently now. */
   adopt(now: number): void {
     for (const { key, value } of this.#incidents.scan('', Number.MAX_SAFE_INTEGER)) {
-      if (this.#rules.get(value.rule)?.countingHash !== value.countingHash) this.#step(key, value, now);
+      if (this.#rules.get(value.rule)?.countingHash !== value.countingHash) this.#life.step(key, value, now);
     }
     this.#folds.dropUnless(
       (rule) => this.#rules.has(rule),
-      (fold) => this.#tellFold(fold, now),
+      (fold) => this.#life.tellFold(fold, now),
     );
   }
 
@@ -136,8 +144,8 @@ export class Engine {
   /** Everything that is due at `now`. Returns whether there may be more due at once. */
   tick(now: number): boolean {
     const due = this.#incidents.due(now, dueBatch);
-    for (const { key, value } of due) this.#step(key, value, now);
-    this.#folds.tick(now, (fold) => this.#tellFold(fold, now));
+    for (const { key, value } of due) this.#life.step(key, value, now);
+    this.#folds.tick(now, (fold) => this.#life.tellFold(fold, now));
     for (const table of [this.#stories, this.#windows]) {
       for (const { key } of table.due(now, dueBatch)) table.delete(key);
     }
@@ -154,9 +162,14 @@ export class Engine {
   finish(now: number): void {
     for (const { key, value } of this.#incidents.scan('', Number.MAX_SAFE_INTEGER)) {
       if (value.fold === null && value.untold.opened + value.untold.repeats > 0)
-        this.#say(key, value, value.lastToldAt === null ? 'first' : 'summary', now);
+        this.#life.say(key, value, value.lastToldAt === null ? 'first' : 'summary', now);
     }
-    this.#folds.finish((fold) => this.#tellFold(fold, now));
+    this.#folds.finish((fold) => this.#life.tellFold(fold, now));
+  }
+
+  /** Forgets what ended long ago. */
+  pruneHistory(now: number): void {
+    this.#life.pruneHistory(now);
   }
 
   stats(rule: string): RuleStats {
@@ -167,20 +180,11 @@ export class Engine {
     this.#rules = new Map(this.#settings.rules.map((rule) => [rule.id, rule]));
   }
 
-  #bump(rule: string, change: Partial<RuleStats>): void {
-    const stats = this.#stats.get(rule) ?? { matched: 0, below: 0, incidents: 0, firing: 0 };
-    stats.matched += change.matched ?? 0;
-    stats.below += change.below ?? 0;
-    stats.incidents += change.incidents ?? 0;
-    stats.firing += change.firing ?? 0;
-    this.#stats.put(rule, stats, null);
-  }
-
   #match(hit: RuleHit, record: LogRecord, now: number): void {
     const { rule } = hit;
     const fields = this.#storyBook.fields(hit, record, this.#templates);
     if (fields === null) {
-      this.#bump(rule.id, { below: 1 });
+      this.#life.bump(rule.id, { below: 1 });
       return;
     }
     const lookup = lookupFor(fields, { record, rule, labels: this.#labels(rule, record) });
@@ -204,7 +208,7 @@ export class Engine {
     if (!doc) {
       size = rule.count ? this.#fill(found) : 1;
       if (size === 0) {
-        this.#bump(rule.id, { below: 1 });
+        this.#life.bump(rule.id, { below: 1 });
         return;
       }
       if (this.stats(rule.id).firing >= incidentsPerRuleMax) {
@@ -223,8 +227,12 @@ export class Engine {
     });
     this.#join(doc, found, size, severity);
     this.#account(doc, { opened, size, silenced: isSilenced(this.#silenceList, now, rule, lookup) });
-    this.#bump(rule.id, { matched: size, below: 1 - size, ...(opened ? { incidents: 1, firing: 1 } : {}) });
-    this.#step(key, doc, now);
+    this.#life.bump(rule.id, {
+      matched: size,
+      below: 1 - size,
+      ...(opened ? { incidents: 1, firing: 1 } : {}),
+    });
+    this.#life.step(key, doc, now);
   }
 
   /** The open incident of a key. One that went quiet and whose turn to speak has come is over: what comes now is new. */
@@ -232,7 +240,7 @@ export class Engine {
     const doc = this.#incidents.get(key);
     if (!doc) return undefined;
     if (doc.state === 'quiet' && decide(doc, rule, now) === 'over') {
-      this.#archive(key, doc);
+      this.#life.archive(key, doc);
       return undefined;
     }
     return doc;
@@ -317,75 +325,6 @@ export class Engine {
     doc.untold.repeats += match.size - first;
   }
 
-  /** Does what the time asks of one incident, and files it for the next time. */
-  #step(key: string, doc: IncidentDoc, now: number): void {
-    const rule = this.#rules.get(doc.rule);
-    if (rule?.countingHash !== doc.countingHash) {
-      this.#end(key, doc, rule ?? strayRule(doc), rule ? recounted : removed, now);
-      return;
-    }
-    const next = decide(doc, rule, now);
-    switch (next) {
-      case 'first':
-        this.#speakFirst(key, doc, rule, now);
-        return;
-      case 'summary':
-        this.#say(key, doc, 'summary', now);
-        return;
-      case 'resolved':
-        this.#resolve(key, doc, now);
-        return;
-      case 'quiet':
-        doc.state = 'quiet';
-        break;
-      case 'over':
-        this.#archive(key, doc);
-        return;
-      case 'wait':
-        break;
-    }
-    this.#incidents.put(key, doc, dueOf(doc, rule));
-  }
-
-  /** The first message, or a place in the fold when the rule has opened too many of late. */
-  #speakFirst(key: string, doc: IncidentDoc, rule: Rule, now: number): void {
-    const folding = this.#folds.active(rule, doc.channels);
-    const spoken = this.#spoken.get(rule.id) ?? { times: [] };
-    if (!folding && spokenRoom(spoken, rule.limit, now)) {
-      this.#spoken.put(rule.id, spoken, null);
-      this.#say(key, doc, 'first', now);
-      return;
-    }
-    this.#folds.takeIn(key, doc, rule, now);
-    this.#incidents.put(key, doc, dueOf(doc, rule));
-  }
-
-  #say(key: string, doc: IncidentDoc, kind: 'first' | 'summary' | 'resolved', now: number): void {
-    const rule = this.#rules.get(doc.rule);
-    if (!rule) return;
-    this.#deps.tell(tellIncident(doc, kind, this.#facts(rule, doc.labels, now)), now);
-    doc.toldCount = doc.count;
-    doc.untold = { opened: 0, repeats: 0 };
-    if (kind === 'summary')
-      doc.remindIndex = Math.min(doc.remindIndex + 1, Math.max(0, rule.remindMs.length - 1));
-    doc.lastToldAt = now;
-    if (kind !== 'resolved') this.#incidents.put(key, doc, dueOf(doc, rule));
-  }
-
-  #facts(rule: Rule, labels: Readonly<Record<string, string>>, now: number): TellFacts {
-    return { rule, labels, templates: this.#templates, now };
-  }
-
-  #tellFold(fold: FoldDoc, now: number, rule = this.#rules.get(fold.rule) ?? strayRule(fold)): void {
-    const { intent, docs } = this.#folds.message(fold, this.#facts(rule, this.#labels(rule, null), now));
-    this.#deps.tell(intent, now);
-    for (const { key, doc } of docs) {
-      doc.toldCount = doc.count;
-      doc.lastToldAt = now;
-      this.#incidents.put(key, doc, dueOf(doc, rule));
-    }
-  }
-
   /** A record that says the trouble is over: ends the incidents it names. */
   #recover(hit: RuleHit, record: LogRecord, now: number): void {
     const { rule } = hit;
@@ -405,57 +344,20 @@ export class Engine {
       const same = named.every((name) => fieldText(one.value.by, name) === fieldText(hit.fields, name));
       if (!same) continue;
       one.value.resolvedAt = record.time ?? record.receivedAt;
-      this.#resolve(one.key, one.value, now);
+      this.#life.resolve(one.key, one.value, now);
     }
     if (rule.count) this.#windows.delete(key);
   }
 
-  /** Tells the end to whoever heard of the beginning; nobody hears the end of what was silenced from the first. */
-  #resolve(key: string, doc: IncidentDoc, now: number): void {
-    doc.state = 'resolved';
-    doc.resolvedAt ??= doc.lastSeenAt;
-    const heard = doc.lastToldAt !== null || doc.untold.opened + doc.untold.repeats > 0;
-    if (doc.fold === null && heard) this.#say(key, doc, 'resolved', now);
-    this.#archive(key, doc);
-  }
-
-  #end(key: string, doc: IncidentDoc, rule: Rule, why: string, now: number): void {
-    doc.state = 'resolved';
-    doc.resolvedAt = now;
-    doc.fields = { ...doc.fields, ended: why };
-    if (doc.fold === null && (doc.lastToldAt !== null || doc.untold.opened + doc.untold.repeats > 0)) {
-      this.#deps.tell(tellIncident(doc, 'resolved', this.#facts(rule, doc.labels, now)), now);
-      doc.untold = { opened: 0, repeats: 0 };
-    }
-    this.#archive(key, doc);
-  }
-
   #endAll(rule: Rule, why: string, now: number): void {
     // Folds first: they can still name what ends with them.
-    this.#folds.drop(rule.id, (fold) => this.#tellFold(fold, now, rule));
+    this.#folds.drop(rule.id, (fold) => this.#life.tellFold(fold, now, rule));
     for (const { key, value } of this.#incidents.scan(rulePrefix(rule), incidentsPerRuleMax))
-      this.#end(key, value, rule, why, now);
+      this.#life.end(key, value, rule, why, now);
     for (const table of [this.#windows, this.#stories]) {
       for (const { key } of table.scan(rulePrefix(rule), Number.MAX_SAFE_INTEGER)) table.delete(key);
     }
   }
-
-  #archive(key: string, doc: IncidentDoc): void {
-    this.#incidents.delete(key);
-    this.#bump(doc.rule, { firing: -1 });
-    this.#history.put(`${String(doc.openedAt).padStart(16, '0')}:${doc.id}`, doc, doc.openedAt + historyMs);
-  }
-
-  /** Forgets what ended long ago. */
-  pruneHistory(now: number): void {
-    for (const { key } of this.#history.due(now, dueBatch)) this.#history.delete(key);
-  }
 }
-
-const removed = 'the rule was removed';
-const recounted = 'the rule counts differently now';
-
-/** How long ended incidents are kept to learn from. */
-const historyMs = 90 * 86_400_000;
 
 type Lookup = ReturnType<typeof lookupFor>;
