@@ -6,6 +6,8 @@
 import { compilePattern } from './regex.ts';
 
 export const redacted = '[redacted]';
+/** Enough of it to know it again where a form stops before its bracket. */
+const mark = '[redacted';
 
 export interface Redaction {
   readonly text: string;
@@ -19,7 +21,7 @@ const secretNames =
 
 /** The first, cheap question; linear. Whatever the rules below find must make it say yes. */
 const suspicion = compilePattern(
-  '(?i)(?:passw|passphrase|passcode|pwd|secret|api[_-]?key|access[_-]?key|private[_-]?key|auth[_-]?key|signing[_-]?key|encryption[_-]?key|account[_-]?key|token|credential|authorization|cookie|session[_-]?id|connection[_-]?string|sig=|signature)["\'\\]]*\\s*(?:[=:]|=>)|bearer\\s+\\S|basic\\s+\\S|://[^/\\s]*@|[?&](?:key|sig|signature|code|token|auth|access_token)=|AKIA|ASIA|AIza|eyJ|sk[_-]|rk_live|pk_live|whsec_|gh[pousr]_|github_pat_|glpat-|xox[abeoprs]-|xapp-|npm_|SG\\.|hooks\\.slack\\.com|discord(?:app)?\\.com/api/webhooks|webhook\\.office\\.com|api\\.telegram\\.org/bot|-----BEGIN|(?:\\d[ -]?){12}\\d',
+  '(?i)(?:passw(?:or)?d|passphrase|passcode|pwd|secret(?:[_-]?key)?|api[_-]?key|access[_-]?key(?:[_-]?id)?|private[_-]?key|auth[_-]?key|signing[_-]?key|encryption[_-]?key|account[_-]?key|token|credentials?|authorization|cookie|session[_-]?id|connection[_-]?string|sig|signature)[\\\\"\'\\]]*\\s*[=:]|(?:bearer|basic|token)\\s+\\S|://[^/\\s]*@|[?&;][\\w-]*(?:key|sig|signature|code|token|auth|secret|password|passwd|pwd|credential)=|AKIA|ASIA|AROA|AIDA|AGPA|AIza|eyJ|sk[_-]|[rp]k_(?:live|test)|whsec_|gh[pousr]_|github_pat_|glpat-|xox[abeoprs]-|xapp-|npm_|SG\\.|hooks\\.slack|discord(?:app)?\\.com/api/|webhook\\.office\\.com|api\\.telegram\\.org/bot|-----BEGIN|(?:\\d[ -]?){12}\\d',
 );
 
 interface SecretForm {
@@ -149,16 +151,16 @@ const forms: readonly SecretForm[] = [
 /** Secrets of one text kept for its fields. */
 const maxSecrets = 200;
 
-/** The text without its secrets. Linear; texts without a suspicion come back as they are. */
-export function redact(text: string): Redaction {
-  if (suspicion.ok && !suspicion.pattern.test(text)) return { text, secrets: [] };
+/** The text without its secrets. Linear; texts without a suspicion come back as they are. `bytes`: the same as UTF-8, if at hand. */
+export function redact(text: string, bytes?: Buffer): Redaction {
+  if (suspicion.ok && !suspicion.pattern.test(bytes ?? text)) return { text, secrets: [] };
   const secrets = new Set<string>();
   let result = text;
   for (const { pattern, group, accept } of forms) {
     result = result.replace(pattern, (...args: unknown[]) => {
       const whole = String(args[0]);
       const secret = String(args[group] ?? '');
-      if (secret === '' || secret.includes(redacted) || (accept && !accept(secret))) return whole;
+      if (secret === '' || secret.includes(mark) || (accept && !accept(secret))) return whole;
       const quote = group !== 0 && /^["']/.test(secret) ? (secret[0] ?? '') : '';
       const bare = quote ? secret.slice(1, -1) : secret;
       if (secrets.size < maxSecrets) secrets.add(bare);

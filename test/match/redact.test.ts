@@ -1,0 +1,59 @@
+import { describe, expect, it } from 'vitest';
+import { redact, redactValue } from '../../src/match/redact.ts';
+
+const jwt = 'eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJlc2lnbmF0dXJl';
+/** Each line holds `KEEP-OUT` parts that must go; alone, so that no other form helps the first question to a yes. */
+const lines: readonly (readonly [line: string, secret: string])[] = [
+  ['INFO one password=hunter2', 'hunter2'],
+  ['passwd=hunter2', 'hunter2'],
+  ['db_password: hunter2!', 'hunter2!'],
+  ["credentials='s3cr3t'", 's3cr3t'],
+  ['secret_key=s3cr3t', 's3cr3t'],
+  ['access_key_id=s3cr3t77', 's3cr3t77'],
+  ['client_secret=s3cr3t', 's3cr3t'],
+  ["kwargs={'api_key': 's3cr3t'}", 's3cr3t'],
+  ['{\\"token\\": \\"s3cr3t\\"}', 's3cr3t'],
+  ['GET /x?mykey=abcd1234', 'abcd1234'],
+  ['GET /x?a=1;auth=abcd1234', 'abcd1234'],
+  ['GET https://bob:s3cr3t@example.com/', 's3cr3t'],
+  ['Authorization: Token 0123456789abcdef0123', '0123456789abcdef0123'],
+  ['sent Token 0123456789abcdef0123', '0123456789abcdef0123'],
+  ['Cookie: a=b; c=d', 'c=d'],
+  [`with ${jwt} in it`, jwt],
+  ['key AKIAIOSFODNN7EXAMPLE', 'AKIAIOSFODNN7EXAMPLE'],
+  ['role AROAIOSFODNN7EXAMPLE', 'AROAIOSFODNN7EXAMPLE'],
+  ['pk_test_abcdef123456', 'pk_test_abcdef123456'],
+  ['card 4111 1111 1111 1111 declined', '4111 1111 1111 1111'],
+  ['api_key=AKIAIOSFODNN7EXAMPLE', 'AKIAIOSFODNN7EXAMPLE'],
+];
+
+describe('redaction of secrets in log text', () => {
+  it.each(lines)('F10 takes the secret out of: %s', (line, secret) => {
+    const { text, secrets } = redact(line);
+    expect(text).not.toContain(secret);
+    expect(text).toContain('[redacted]');
+    expect(secrets.length).toBeGreaterThan(0);
+  });
+
+  it.each(lines)('a second time changes nothing: %s', (line) => {
+    const once = redact(line).text;
+    expect(redact(once).text).toBe(once);
+    expect(once).not.toContain('[redacted]]');
+  });
+
+  it('sentences with such words stay as they are', () => {
+    for (const line of [
+      'Task auth.reset_password[a1] raised unexpected: KeyError()',
+      'the password is wrong for user bob',
+      'token expired, asking for a new one',
+      'invalid token: expired',
+    ])
+      expect(redact(line).text).toBe(line);
+  });
+
+  it('a field captured from the text loses the secret too', () => {
+    const { secrets } = redact('login with password=hunter2222 failed');
+    expect(redactValue('hunter2222', secrets)).toBe('[redacted]');
+    expect(redactValue('a hunter2222 b', secrets)).toBe('a [redacted] b');
+  });
+});
