@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /** The process: its arguments, environment, streams and signals go to the command line; its exit code comes back. Nothing else. */
-import { readFileSync } from 'node:fs';
+import { fstatSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { setFlagsFromString } from 'node:v8';
 import { realClock, realRandom } from './system/clock.ts';
@@ -20,6 +20,15 @@ for (const flag of [
 }
 const { cli } = await import('./cli/cli.ts');
 
+/** A terminal is no input, and neither is /dev/null, which services are started with: both are character devices. */
+function hasInput(): boolean {
+  try {
+    return !fstatSync(0).isCharacterDevice();
+  } catch {
+    return false;
+  }
+}
+
 const root = new URL('..', import.meta.url);
 const { version } = JSON.parse(readFileSync(new URL('package.json', root), 'utf8')) as { version: string };
 
@@ -33,7 +42,7 @@ const code = await cli(process.argv, {
   env: process.env,
   cwd: process.cwd(),
   stdin: process.stdin,
-  stdinIsTty: process.stdin.isTTY === true,
+  hasInput: hasInput(),
   stdout: process.stdout,
   stderr: process.stderr,
   clock: realClock,

@@ -32,7 +32,8 @@ export function adminApp(view: AdminView, token: Secret | null, port: () => numb
     // A browser led here by a name it was told to trust (DNS rebinding) sends that name.
     const host = (context.req.header('host') ?? '').replace(/:\d+$/, '').toLowerCase();
     const known = host === '' || host === 'localhost' || /^[\d.]+$/.test(host) || host.startsWith('[');
-    if (!known && context.req.method !== 'GET') return context.text('unknown host\n', 403);
+    if (!known && (context.req.method !== 'GET' || context.req.path.startsWith('/api/')))
+      return context.text('unknown host\n', 403);
     return next();
   });
   app.get('/healthz', (context) => context.json({ ok: true }));

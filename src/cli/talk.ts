@@ -53,9 +53,11 @@ function readState<T>(dir: string, read: (store: Store) => T): T {
   }
 }
 
-function whatRuns(origin: string): string {
-  if (origin === 'last-good') return 'the last good one runs';
-  return origin === 'partial' ? 'what is not broken runs' : 'what was loaded before goes on';
+function configWords({ ok, origin }: Status['config']): string {
+  if (ok) return 'ok';
+  if (origin === 'last-good') return 'refused: the last good one runs';
+  if (origin === 'partial') return 'refused: what is not broken runs';
+  return origin === 'before' ? 'refused: what was loaded before goes on' : 'in part set aside';
 }
 
 function printStatus(io: CliIo, facts: Status, dir: string): void {
@@ -63,7 +65,7 @@ function printStatus(io: CliIo, facts: Status, dir: string): void {
   print(
     io,
     facts.running
-      ? `tocsin ${facts.version}, up ${facts.uptime_s} s, configuration ${facts.config.ok ? 'ok' : colour.red(`refused: ${whatRuns(facts.config.origin)}`)}`
+      ? `tocsin ${facts.version}, up ${facts.uptime_s} s, configuration ${facts.config.ok ? 'ok' : colour.red(configWords(facts.config))}`
       : `no daemon runs on ${dir}; this is its state`,
   );
   for (const problem of facts.config.problems as {

@@ -1,72 +1,101 @@
 /**
- * Notices that a file of the configuration changed. It looks at their contents every second, since events are missed on
- * network mounts and on the swaps of a ConfigMap. An edit is taken up when the text has stayed the same for a moment, so that a half-written file is not.
+ * Notices that a file of the configuration changed: any file, glob or secret that the last load asked for, whether that load was
+ * accepted or not. It looks at their contents, since events are missed on network mounts and on the swaps of a ConfigMap. An edit
+ * is taken up when the files have stayed the same for a second, so that a half-written one is not.
  */
 import { createHash } from 'node:crypto';
-import type { LoadOptions } from '../config/config.ts';
-import type { Config } from '../model/config.ts';
+import type { ConfigFiles, ReadResult } from '../config/files.ts';
 import type { Clock } from '../model/seams.ts';
 
 /** Time between two looks. */
-const lookMs = 1_000;
+const lookMs = 500;
+/** So many looks in a row must see the same. */
+const sameLooks = 2;
 
-export interface ConfigWatch {
-  /** The configuration changed: its files are other ones now. */
-  refresh(): void;
-  close(): void;
+export interface WatchedFiles extends ConfigFiles {
+  /** Forgets what was asked for until now: a load begins. */
+  begin(): void;
+  /** A hash over all that was asked for, as the load saw it. */
+  seen(): string;
+  /** The same hash over what is there now. */
+  now(): string;
+}
+
+/** Files that remember what was asked of them. Texts of secrets are kept as a hash only, like all others. */
+export function watchedFiles(files: ConfigFiles): WatchedFiles {
+  let asked = new Map<string, { readonly was: string; readonly is: () => string }>();
+  const note = (what: string, was: string, is: () => string): void => {
+    if (!asked.has(what)) asked.set(what, { was, is });
+  };
+  const read = (path: string, within?: string | null): ReadResult => {
+    const result = files.read(path, within);
+    note(`file ${path}`, hashOfRead(result), () => hashOfRead(files.read(path, within)));
+    return result;
+  };
+  return {
+    read,
+    readSecret(path) {
+      const result = files.readSecret(path);
+      note(`secret ${path}`, hashOfRead(result), () => hashOfRead(files.readSecret(path)));
+      return result;
+    },
+    glob(pattern) {
+      const paths = files.glob(pattern);
+      note(`glob ${pattern}`, paths.join('\n'), () => files.glob(pattern).join('\n'));
+      return paths;
+    },
+    begin() {
+      asked = new Map();
+    },
+    seen: () => hashOf([...asked].map(([what, { was }]) => `${what}\u0000${was}`)),
+    now: () => hashOf([...asked].map(([what, { is }]) => `${what}\u0000${is()}`)),
+  };
+}
+
+function hashOfRead(result: ReadResult): string {
+  return result.ok ? hashOf([result.text]) : `unreadable ${result.code}`;
+}
+
+function hashOf(texts: readonly string[]): string {
+  const hash = createHash('sha256');
+  for (const text of texts) hash.update(text).update('\u0001');
+  return hash.digest('hex');
 }
 
 export interface ConfigWatchOptions {
-  readonly config: () => Config;
-  readonly load: LoadOptions;
+  readonly files: WatchedFiles;
   readonly clock: Clock;
-  readonly changed: () => void;
-  readonly warn: (message: string) => void;
+  /** Loads again; `files` was begun anew when it resolves. */
+  readonly changed: () => Promise<unknown>;
 }
 
-export function watchConfig(options: ConfigWatchOptions): ConfigWatch {
-  const { clock, load } = options;
+/** Looks until closed. */
+export function watchConfig({ files, clock, changed }: ConfigWatchOptions): { close(): void } {
   let closed = false;
   let timer: { cancel(): void } | null = null;
-  let seen = contentHash(options);
   let pending: string | null = null;
-  const look = (): void => {
-    if (closed) return;
-    const now = contentHash(options);
-    if (now !== seen && now === pending) {
-      seen = now;
+  let same = 0;
+  const look = async (): Promise<void> => {
+    const now = files.now();
+    if (now === files.seen()) {
       pending = null;
-      options.changed();
+    } else if (now !== pending) {
+      pending = now;
+      same = 0;
     } else {
-      pending = now === seen ? null : now;
+      same++;
+      if (same >= sameLooks) {
+        pending = null;
+        await changed();
+      }
     }
-    timer = clock.setTimer(lookMs, look);
+    if (!closed) timer = clock.setTimer(lookMs, () => void look());
   };
-  if (load.configPath !== null || options.config().ruleGlobs.length > 0) timer = clock.setTimer(lookMs, look);
+  timer = clock.setTimer(lookMs, () => void look());
   return {
-    refresh: () => {
-      seen = contentHash(options);
-    },
     close: () => {
       closed = true;
       timer?.cancel();
     },
   };
-}
-
-/** A hash over the texts of all files that belong to the configuration now. Files that can't be read count as such. */
-function contentHash({ config, load }: ConfigWatchOptions): string {
-  const current = config();
-  const paths = new Set<string>(load.configPath === null ? [] : [load.configPath]);
-  for (const path of current.files.keys()) paths.add(path);
-  for (const glob of current.ruleGlobs) for (const path of load.files.glob(glob)) paths.add(path);
-  const hash = createHash('sha256');
-  for (const path of [...paths].sort()) {
-    const read = load.files.read(path);
-    hash
-      .update(`${path}\u0000`)
-      .update(read.ok ? read.text : '\u0000unreadable')
-      .update('\u0000');
-  }
-  return hash.digest('hex');
 }

@@ -15,10 +15,11 @@ import { Desk } from '../notify/desk.ts';
 import { memoryStore } from '../state/memory.ts';
 import type { Notice } from '../state/notice.ts';
 import { openStore } from '../state/store.ts';
+import { fault } from '../system/fault.ts';
 import type { Logger } from '../system/log.ts';
 import { ChannelSet } from './channel-set.ts';
 import { answerCommand } from './commands.ts';
-import { type ConfigWatch, watchConfig } from './config-watch.ts';
+import { type WatchedFiles, watchConfig, watchedFiles } from './config-watch.ts';
 import { listenControl } from './control.ts';
 import { type EngineTime, liveTime, logTime } from './engine-time.ts';
 import { guessStateDir, keepGood, type Loaded, loadAndProve, loadAtStart } from './keeper.ts';
@@ -87,22 +88,25 @@ export class Daemon {
   readonly sources: SourceSet;
   readonly #words: WordsDeps;
   readonly #dir: string;
+  /** The files of the configuration, and what the last load asked of them. */
+  readonly #files: WatchedFiles;
   readonly #channels: ChannelSet;
   #undo: (() => Promise<void> | void)[] = [];
   #tickTimer: { cancel(): void } | null = null;
-  #watch: ConfigWatch | null = null;
   #admin: { readonly listen: string; close(): Promise<void> } | null = null;
   #stopping: Promise<void> | null = null;
   #stateOk = true;
   #reloading: Promise<ReloadResult> = Promise.resolve({ outcome: 'unchanged', problems: [] });
 
   /** Starts everything. Throws `ConfigRefused` when nothing can run, a TocsinError when the state can't be used. */
-  static async start(options: DaemonOptions): Promise<Daemon> {
-    const { clock } = options;
+  static async start(given: DaemonOptions): Promise<Daemon> {
+    const { clock } = given;
+    const files = watchedFiles(given.load.files);
+    const options = { ...given, load: { ...given.load, files } };
     const tests = testDeps(options);
     const first = options.stateDir === null ? loadAndProve(options.load, tests) : null;
     const dir = options.stateDir ?? first?.config?.stateDir ?? guessStateDir(options.load);
-    if (options.strict && first && !first.config) throw new ConfigRefused(first.problems);
+    if (options.strict && first && hasErrors(first)) throw new ConfigRefused(first.problems);
     let later: (notice: Notice) => void = () => {};
     const { store, notices } = openStore({
       dir,
@@ -112,9 +116,8 @@ export class Daemon {
     });
     try {
       const loaded = first?.config ? first : loadAtStart(options.load, tests, store);
-      if (!loaded.config || (options.strict && loaded.origin !== 'files'))
-        throw new ConfigRefused(loaded.problems);
-      const daemon = new Daemon(options, { store, notices, dir }, loaded.config, loaded);
+      if (!loaded.config || (options.strict && hasErrors(loaded))) throw new ConfigRefused(loaded.problems);
+      const daemon = new Daemon(options, { store, notices, dir, files }, loaded.config, loaded);
       later = (notice) => sayNotice(daemon.#words, notice);
       await daemon.#begin();
       return daemon;
@@ -126,11 +129,16 @@ export class Daemon {
 
   private constructor(
     options: DaemonOptions,
-    state: { readonly store: Store; readonly notices: readonly Notice[]; readonly dir: string },
+    state: {
+      readonly store: Store;
+      readonly notices: readonly Notice[];
+      readonly dir: string;
+      readonly files: WatchedFiles;
+    },
     config: Config,
     loaded: Loaded,
   ) {
-    const { store, notices, dir } = state;
+    const { store, notices, dir, files } = state;
     const { clock } = options;
     this.options = options;
     this.store = store;
@@ -138,6 +146,7 @@ export class Daemon {
     this.loaded = loaded;
     this.notices = notices;
     this.#dir = dir;
+    this.#files = files;
     this.startedAt = clock.now();
     this.loadedAt = this.startedAt;
     this.time = options.once ? logTime(clock) : liveTime(clock);
@@ -238,14 +247,8 @@ export class Daemon {
     }
     await this.#listenAdmin();
     this.#undo.push(() => this.#admin?.close());
-    this.#watch = watchConfig({
-      config: () => this.config,
-      load: options.load,
-      clock: options.clock,
-      changed: () => void this.reload(),
-      warn: (message) => options.log.warn({}, message),
-    });
-    this.#undo.push(() => this.#watch?.close());
+    const watch = watchConfig({ files: this.#files, clock: options.clock, changed: () => this.reload() });
+    this.#undo.push(() => watch.close());
   }
 
   /** Listens where the configuration says, if that is not where it listens already. */
@@ -271,16 +274,24 @@ export class Daemon {
 
   /** Reads the files again; what runs changes as a whole or not at all. One reload at a time. */
   reload(): Promise<ReloadResult> {
-    this.#reloading = this.#reloading.then(() => this.#reloadNow());
+    this.#reloading = this.#reloading
+      .then(() => this.#reloadNow())
+      .catch((error: unknown) => {
+        // A fault of ours in one edit must not be the end of all later ones.
+        this.options.log.error({ error }, 'the configuration could not be taken up; the old one goes on');
+        return { outcome: 'refused', problems: [] };
+      });
     return this.#reloading;
   }
 
   async #reloadNow(): Promise<ReloadResult> {
     const { options } = this;
     if (this.#stopping !== null) return { outcome: 'unchanged', problems: [] };
+    this.#files.begin();
     const loaded = loadAndProve(options.load, testDeps(options));
     if (!loaded.config) {
-      this.loaded = { ...loaded, origin: this.loaded.origin };
+      const { origin, savedAt } = this.loaded;
+      this.loaded = { ...loaded, origin, savedAt };
       sayRefused(this.#words, loaded, whatRuns(this.loaded, this.loadedAt));
       this.pipeline.commit();
       return { outcome: 'refused', problems: loaded.problems };
@@ -306,6 +317,7 @@ export class Daemon {
     this.sender.use(this.#channels.make(config.channels));
     this.engine.swap(this.#engineSettings(config), now);
     this.pipeline.use(compiled);
+    fault('reload-swapped');
     keepGood(this.store, config, options.clock.now());
     sayAccepted(this.#words, config.rules.length, config.channels.length);
     this.pipeline.commit();
@@ -313,7 +325,6 @@ export class Daemon {
     await this.#listenAdmin().catch((error: unknown) =>
       options.log.error({ error }, 'the admin pages are not to be had at the new address'),
     );
-    this.#watch?.refresh();
     const gone = before.rules
       .filter((rule) => !config.rules.some((other) => other.id === rule.id))
       .map((rule) => rule.id);
@@ -357,6 +368,7 @@ export class Daemon {
     );
     const wait = Math.max(5, Math.min(tickMs, due - now));
     this.#tickTimer = this.options.clock.setTimer(wait, () => {
+      this.selfWatch.tick();
       this.pipeline.tick(this.time.now());
       this.engine.pruneHistory(now);
       this.#tickLater();
@@ -392,6 +404,10 @@ export class Daemon {
   get stateOk(): boolean {
     return this.#stateOk;
   }
+}
+
+function hasErrors(loaded: Loaded): boolean {
+  return loaded.problems.some((problem) => problem.level === 'error');
 }
 
 /** An empty store in memory for each rule test. */

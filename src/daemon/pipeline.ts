@@ -9,6 +9,7 @@ import type { SourceCommon } from '../model/config.ts';
 import type { Chunk, Clock, SavedPosition, SourcePort, Timer } from '../model/seams.ts';
 import type { CommitResult, Store } from '../model/store.ts';
 import type { Desk } from '../notify/desk.ts';
+import { fault } from '../system/fault.ts';
 import type { EngineTime } from './engine-time.ts';
 
 /** Under load effects are committed in groups: after so many matches, or so many ms. */
@@ -96,6 +97,7 @@ export class Pipeline implements SourcePort {
     }
     this.#move(chunk, result.consumed, stream);
     this.#matchesSinceCommit += result.matches.length;
+    if (result.matches.length > 0) fault('matched');
     if (result.matches.length > 0) this.#commitInTime();
     else if (result.consumed > 0) this.#arm(offsetMs);
     if (chunk.end === 'final') this.#streams.delete(chunk.stream.key);

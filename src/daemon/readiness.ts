@@ -8,7 +8,7 @@ export function notReady({ loaded, stateOk, pipeline, config, sender }: Daemon):
     missing.push(
       `the configuration was refused, ${loaded.origin === 'partial' ? 'a part of it' : 'the last good one'} runs`,
     );
-  } else if (loaded.problems.some((problem) => problem.level === 'error')) {
+  } else if (loaded.config === null) {
     missing.push('the last edit of the configuration was refused');
   }
   if (!stateOk) missing.push('the state cannot be written');

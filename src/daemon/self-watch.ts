@@ -14,8 +14,11 @@ import type { Desk } from '../notify/desk.ts';
 const repeatMs = 600_000;
 
 interface SaidDoc {
+  /** When something of this topic was last said. */
   at: number;
   open: boolean;
+  /** Whether it was said that it began. */
+  told?: boolean;
 }
 
 export interface SelfWord {
@@ -41,29 +44,41 @@ export interface SelfWatchDeps {
 
 export class SelfWatch {
   readonly #deps: SelfWatchDeps;
+  /** Words that come too soon after the last one of their topic. */
+  readonly #held = new Map<string, { readonly word: SelfWord; readonly due: number }>();
 
   constructor(deps: SelfWatchDeps) {
     this.#deps = deps;
   }
 
-  /** Says that something began. Returns whether it was said. */
+  /** Says that something began, or holds it back until it may be said again. Returns whether it was said. */
   begin(word: SelfWord): boolean {
     const now = this.#deps.now();
     const said = this.#deps.said.get(word.topic);
-    if (said?.open || (said && now - said.at < repeatMs)) {
-      if (said && !said.open) this.#deps.said.put(word.topic, { at: said.at, open: true }, null);
+    if (said?.open && said.told !== false) return false;
+    if (said && now - said.at < repeatMs) {
+      if (!said.open) this.#deps.said.put(word.topic, { at: said.at, open: true, told: false }, null);
+      this.#held.set(word.topic, { word, due: said.at + repeatMs });
       return false;
     }
-    this.#deps.said.put(word.topic, { at: now, open: true }, null);
+    this.#held.delete(word.topic);
+    this.#deps.said.put(word.topic, { at: now, open: true, told: true }, null);
     return this.#tell(word, now);
   }
 
   /** Says that it is over, if it was said that it began. */
   end(word: SelfWord): boolean {
     const said = this.#deps.said.get(word.topic);
+    this.#held.delete(word.topic);
     if (!said?.open) return false;
     this.#deps.said.put(word.topic, { at: said.at, open: false }, null);
-    return this.#tell(word, this.#deps.now());
+    return said.told === false ? false : this.#tell(word, this.#deps.now());
+  }
+
+  /** Says what was held back and still holds. */
+  tick(): void {
+    const now = this.#deps.now();
+    for (const { word, due } of [...this.#held.values()]) if (due <= now) this.begin(word);
   }
 
   #tell(word: SelfWord, now: number): boolean {

@@ -10,6 +10,7 @@ import type { Notification } from '../model/notification.ts';
 import { assertNever } from '../model/problem.ts';
 import type { Channel, Clock, Delivery, Timer } from '../model/seams.ts';
 import type { Store, Table } from '../model/store.ts';
+import { fault } from '../system/fault.ts';
 import { type DeadLetter, DeadLetters } from './dead-letters.ts';
 
 /** Wait before the second try, and the longest between later ones. */
@@ -282,6 +283,7 @@ export class Sender {
 
   async #attempt(lane: Lane, channel: Channel, item: OutboxItem): Promise<void> {
     const delivery = await this.#try(lane, channel, item);
+    fault('send-answered');
     if (this.#stopped && delivery.outcome !== 'delivered') return;
     item.lastStatus = delivery.status;
     switch (delivery.outcome) {

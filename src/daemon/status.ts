@@ -90,7 +90,7 @@ export function statusOf(daemon: Daemon): Status {
     config: {
       loaded_at: new Date(daemon.loadedAt).toISOString(),
       ok: loaded.origin === 'files' && !loaded.problems.some((problem) => problem.level === 'error'),
-      origin: loaded.origin,
+      origin: loaded.origin === 'files' && loaded.config === null ? 'before' : loaded.origin,
       problems: loaded.problems.map(({ code, level, origin, keyPath, message, hint }) => ({
         code,
         level,
