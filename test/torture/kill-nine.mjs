@@ -70,6 +70,7 @@ let fd = openSync(log, 'a');
 let n = 0;
 let rotations = 0;
 const byKind = new Map();
+const rotationsAt = [];
 let writing = true;
 const zips = [];
 
@@ -84,6 +85,7 @@ async function rotate() {
   rotations++;
   const to = `${log}.${rotations}`;
   const kind = random();
+  rotationsAt.push(`${kind < 0.33 ? 'gzip' : kind < 0.66 ? 'rename' : 'copytruncate'} -> ${rotations} @${n}`);
   if (kind < 0.66) {
     const old = fd;
     renameSync(log, to);
@@ -120,13 +122,18 @@ async function write() {
   }
 }
 
+// A file that was rotated away before anybody ever saw it is nobody's: the first line is told before the storm begins.
+put();
 start();
+while (posts.length === 0) await wait(20);
 const writer = write();
 let killed = 0;
+const events = [];
 for (; killed < kills; killed++) {
   await wait(Math.max(50, -Math.log(1 - random()) * 700));
   const gone = new Promise((resolve) => child.once('exit', resolve));
   child.kill('SIGKILL');
+  events.push(`kill@${n}`);
   await gone;
   if (random() < 0.3) await wait(random() * 500);
   start();
@@ -181,9 +188,10 @@ for (const { body } of posts) {
   twice.set(body.incident.fields.n, of.add(body.incident.id));
 }
 const split = [...twice].filter(([, of]) => of.size > 1).map(([one]) => one);
-const result = { seed, kills: killed, lines: n, rotations, posts: posts.length, missing: missing.length, missingFirst: missing.slice(0, 10), wrongCounts, repeatsWithSameId: repeats, repeatsWithOtherId: otherIds, toldTwice: split.length, toldTwiceFirst: split.slice(0, 10) };
+const readTwice = posts.filter(({ body }) => body.incident.rule === 'each' && body.incident.count > 1).map(({ body }) => Number(body.incident.fields.n)).sort((a, b) => a - b);
+const result = { seed, kills: killed, lines: n, rotations, posts: posts.length, missing: missing.length, missingFirst: missing.slice(0, 10), wrongCounts, repeatsWithSameId: repeats, repeatsWithOtherId: otherIds, toldTwice: split.length, readTwice: readTwice.length, readTwiceFrom: readTwice[0], readTwiceTo: readTwice.at(-1), toldTwiceFirst: split.slice(0, 10) };
 const good = missing.length === 0 && wrongCounts.length === 0 && otherIds === 0 && split.length === 0;
 console.log(JSON.stringify({ ...result, pass: good }));
-if (!good) console.error(said.slice(-4000), `\nkept: ${dir}`);
+if (!good) console.error(rotationsAt.join('\n'), events.join(' '), said.slice(-4000), `\nkept: ${dir}`);
 else if (!args.includes('--keep')) rmSync(dir, { recursive: true, force: true });
 process.exit(good ? 0 : 1);
