@@ -37,6 +37,7 @@ import {
   sayAccepted,
   sayNotice,
   sayRefused,
+  saySetAside,
   saySource,
   sayState,
   type WordsDeps,
@@ -218,6 +219,7 @@ export class Daemon {
       this.engine.adopt(this.time.now());
       if (this.loaded.origin === 'files') keepGood(store, this.config, options.clock.now());
       else sayRefused(this.#words, this.loaded, whatRuns(this.loaded, this.loadedAt));
+      saySetAside(this.#words, this.config.channels);
       for (const notice of this.notices) sayNotice(this.#words, notice);
       const waiting = this.sender.resume();
       if (waiting > 0) options.log.info({ messages: waiting }, 'messages of the last run go out now');
@@ -320,6 +322,7 @@ export class Daemon {
     fault('reload-swapped');
     keepGood(this.store, config, options.clock.now());
     sayAccepted(this.#words, config.rules.length, config.channels.length);
+    saySetAside(this.#words, config.channels);
     this.pipeline.commit();
     await this.sources.swap(config);
     await this.#listenAdmin().catch((error: unknown) =>

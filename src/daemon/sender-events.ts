@@ -65,6 +65,11 @@ export function senderEvents(deps: SenderEventDeps): SenderEvents {
       });
     },
     failed(item, delivery, facts) {
+      if (facts.state === 'unusable') {
+        fallBack(item);
+        deps.changed();
+        return;
+      }
       const reason = delivery.outcome === 'delivered' ? 'ok' : delivery.reason;
       // A repeated failure is logged when it begins and when it changes, not each time.
       if (failing.get(item.channel) !== `${facts.state}:${reason}`) {

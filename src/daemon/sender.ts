@@ -85,6 +85,7 @@ export class Sender {
       if (channel === null) {
         lane.facts.state = 'unusable';
         lane.facts.lastError = config.unusable;
+        for (const item of lane.queue) this.#sayStuck(lane, item);
       } else if (lane.facts.state !== 'ok') {
         lane.facts.state = 'ok';
         lane.facts.failingSince = null;
@@ -110,6 +111,7 @@ export class Sender {
       }
       item.queuedAt ??= this.#deps.clock.now();
       lane.queue.push(item);
+      if (lane.channel === null) this.#sayStuck(lane, item);
     }
     for (const lane of this.#lanes.values()) this.#pump(lane);
   }
@@ -193,6 +195,16 @@ export class Sender {
     this.#deps.events.changed();
     this.offer([item]);
     return true;
+  }
+
+  /** For a channel that is set aside no try is made, so none fails: its fallback must hear of it all the same. */
+  #sayStuck(lane: Lane, item: OutboxItem): void {
+    const detail = lane.config.unusable ?? 'the channel is set aside';
+    this.#deps.events.failed(
+      item,
+      { outcome: 'rejected', reason: 'client-error', status: null, body: '', detail, then: 'park' },
+      lane.facts,
+    );
   }
 
   #lane(name: string, config: ChannelConfig): Lane {

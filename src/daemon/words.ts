@@ -2,6 +2,7 @@
 
 import type { LoadOptions } from '../config/config.ts';
 import { formatProblem } from '../config/frame.ts';
+import type { ChannelConfig } from '../model/config.ts';
 import type { CommitResult } from '../model/store.ts';
 import type { Notice } from '../state/notice.ts';
 import type { Logger } from '../system/log.ts';
@@ -55,6 +56,34 @@ export function sayAccepted({ selfWatch }: WordsDeps, rules: number, channels: n
     fields: {},
     not: null,
   });
+}
+
+/** Channels that can't be used as they are written (an unset variable, no secret), and those that can again. */
+export function saySetAside({ log, selfWatch }: WordsDeps, channels: readonly ChannelConfig[]): void {
+  for (const { name, unusable } of channels) {
+    const fields = { channel: name };
+    const topic = `unusable:${name}`;
+    if (unusable === null) {
+      selfWatch.end({
+        topic,
+        title: `Channel ${name} is used again`,
+        message: '',
+        severity: 'info',
+        fields,
+        not: name,
+      });
+      continue;
+    }
+    log.error({ channel: name, reason: unusable }, 'a channel is set aside; the rest runs');
+    selfWatch.begin({
+      topic,
+      title: `Channel ${name} is set aside`,
+      message: `${unusable}\nWhat is meant for it waits. The rest runs.`,
+      severity: 'error',
+      fields,
+      not: name,
+    });
+  }
 }
 
 /** Something about the state: set aside, written to memory only, or well again. */
