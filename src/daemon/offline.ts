@@ -23,6 +23,8 @@ export interface OfflineChannel {
 
 export interface OfflineOptions {
   readonly rules: readonly Rule[];
+  /** Where they are compiled already. */
+  readonly compiled?: CompiledRules;
   readonly routes: readonly Route[];
   readonly channels: readonly OfflineChannel[];
   readonly labels: Readonly<Record<string, string>>;
@@ -54,7 +56,7 @@ export class Offline {
   constructor(options: OfflineOptions) {
     this.#options = options;
     this.#time = logTime(options.clock);
-    this.#compiled = compileRules(options.rules);
+    this.#compiled = options.compiled ?? compileRules(options.rules);
     this.#outbox = options.store.table<OutboxItem>('outbox', { cache: 1_000 });
     this.desk = new Desk(options.store, options.channels);
     this.engine = new Engine(

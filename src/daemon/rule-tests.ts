@@ -1,5 +1,6 @@
 /** Runs the tests that rules carry themselves, on the real reader and the real engine. Gives what failed and why; sends nothing. */
 
+import { type CompiledRules, compileRules } from '../match/compile.ts';
 import { lookupField } from '../match/where.ts';
 import type { OutboxItem } from '../model/intent.ts';
 import type { Origin } from '../model/problem.ts';
@@ -25,10 +26,16 @@ export interface RuleTestDeps {
 
 /** All tests of all rules, in their order. A test knows only its own rule. */
 export function runRuleTests(rules: readonly Rule[], deps: RuleTestDeps): RuleTestResult[] {
-  return rules.flatMap((rule) => rule.tests.map((test) => runOne(rule, test, deps)));
+  return rules.flatMap((rule) => {
+    if (rule.tests.length === 0) return [];
+    // Budgets and limits hold messages back; a test asks what the rule finds.
+    const alone = { ...rule, limit: null, notify: ['test'], conditions: { ...rule.conditions, from: null } };
+    const compiled = compileRules([alone]);
+    return rule.tests.map((test) => runOne(alone, compiled, test, deps));
+  });
 }
 
-function runOne(rule: Rule, test: RuleTest, deps: RuleTestDeps): RuleTestResult {
+function runOne(rule: Rule, compiled: CompiledRules, test: RuleTest, deps: RuleTestDeps): RuleTestResult {
   const store = deps.store();
   const told: OutboxItem[] = [];
   const clock =
@@ -41,9 +48,9 @@ function runOne(rule: Rule, test: RuleTest, deps: RuleTestDeps): RuleTestResult 
           setTimer: deps.clock.setTimer,
         };
   try {
-    // Budgets and limits hold messages back; a test asks what the rule finds.
     const offline = new Offline({
-      rules: [{ ...rule, limit: null, notify: ['test'], conditions: { ...rule.conditions, from: null } }],
+      rules: [rule],
+      compiled,
       routes: [],
       channels: [{ name: 'test', budget: null, minSeverity: null }],
       labels: {},
