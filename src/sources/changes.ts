@@ -13,6 +13,7 @@ import {
   closeQuietly,
   faultOf,
   fstatLater,
+  fstatNow,
   isFault,
   openLater,
   openNow,
@@ -23,7 +24,7 @@ import {
 } from './disk.ts';
 import { explain } from './file.ts';
 import { type Glob, globMatches } from './glob.ts';
-import { compareContent, inodeName } from './identity.ts';
+import { compareContent, headBytesMax, inodeName } from './identity.ts';
 import type { FoundFolder, Listing } from './listing.ts';
 import { compressionOf, FileMedium, GzipMedium, gzipHead, peekFile } from './medium.ts';
 import type { PathEntry } from './paths.ts';
@@ -213,6 +214,10 @@ export class Changes {
     return entry.found.remote ? statLater(entry.found.raw) : Promise.resolve(statNow(entry.found.raw));
   }
 
+  #fstat(fd: number, remote: boolean): ReturnType<typeof fstatLater> {
+    return remote ? fstatLater(fd) : Promise.resolve(fstatNow(fd));
+  }
+
   async #openFile(
     path: string,
     raw: RawPath,
@@ -224,7 +229,7 @@ export class Changes {
     } catch (error) {
       return faultOf(error);
     }
-    const stat = await fstatLater(fd);
+    const stat = await this.#fstat(fd, remote);
     if (isFault(stat) || !stat.isFile()) {
       closeQuietly(fd);
       return { code: isFault(stat) ? stat.code : 'ENOENT' };
@@ -340,7 +345,7 @@ export class Changes {
       const place = realpathSync(entry.found.path);
       if (place === entry.found.path) return;
       this.#places.set(place, entry);
-      entry.tail?.names.add(posix.basename(place));
+      if (entry.tail !== null) this.streams.named(entry.tail, posix.basename(place));
     } catch {
       // Gone again: the next look tells.
     }
@@ -431,7 +436,7 @@ export class Changes {
   }
 
   #bases(path: string, live: Tail | null): string[] {
-    const bases = new Set([posix.basename(path), ...(live?.names ?? [])]);
+    const bases = new Set([posix.basename(path), ...(live ? this.streams.namesOf(live) : [])]);
     return [...bases];
   }
 
@@ -481,7 +486,7 @@ export class Changes {
         ? null
         : { file, packed: raw, name };
     }
-    const source = await copySource(file, this.streams, { name: null, self: null });
+    const source = await copySource(file, this.streams, { name: null, self: null, head: null });
     return source === null ? { file, packed: null, name } : null;
   }
 
@@ -620,17 +625,18 @@ export class Changes {
       tail.fresh = false;
       return;
     }
-    const stat = await fstatLater(fd);
+    const stat = await this.#fstat(fd, tail.remote);
     if (isFault(stat) || stat.size === 0n) return;
     const { config, deps } = this.#with;
-    if (compressionOf(await peekFile(fd, 0, 8)) !== null) {
+    const head = await peekFile(fd, 0, headBytesMax);
+    if (compressionOf(head) !== null) {
       tail.ignored = 'compressed';
       tail.fresh = false;
       deps.port.count(config.name, 'compressed_skipped', 1);
       return;
     }
     const file = { fd, stat, path: tail.path, remote: tail.remote };
-    const question = { name: posix.basename(tail.path), self: tail };
+    const question = { name: posix.basename(tail.path), self: tail, head };
     const source = await copySource(file, this.streams, question);
     tail.fresh = false;
     if (source !== null) {
@@ -638,7 +644,7 @@ export class Changes {
       await this.#skipCopied(tail, Number(stat.size));
       return;
     }
-    await this.#skipHole(tail, fd, Number(stat.size));
+    if (head[0] === 0) await this.#skipHole(tail, fd, Number(stat.size));
   }
 
   async #skipCopied(tail: Tail, size: number): Promise<void> {
@@ -659,7 +665,11 @@ export class Changes {
     const size = Number(stat.size);
     if (size <= tail.offset) return;
     const file = { fd, stat, path: tail.path, remote: tail.remote };
-    const source = await copySource(file, this.streams, { name: posix.basename(tail.path), self: tail });
+    const source = await copySource(file, this.streams, {
+      name: posix.basename(tail.path),
+      self: tail,
+      head: null,
+    });
     tail.copyOf = source?.tail ?? null;
     if (source !== null) await this.#skipCopied(tail, size);
   }

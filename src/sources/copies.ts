@@ -17,19 +17,22 @@ export interface CopyQuestion {
   readonly name: string | null;
   /** The file's own stream. */
   readonly self: Tail | null;
+  /** The first bytes, where they were read already. */
+  readonly head: Buffer | null;
 }
 
 /** The stream that a file is a copy of, or null when it is a log of its own. */
 export async function copySource(
   file: OpenFile,
   streams: Streams,
-  { name, self }: CopyQuestion,
+  question: CopyQuestion,
 ): Promise<CopySource | null> {
+  const { name, self } = question;
   const size = Number(file.stat.size);
-  const head = await peekFile(file.fd, 0, Math.min(headBytesMax, size));
-  for (const other of streams.all) {
+  const head = question.head ?? (await peekFile(file.fd, 0, Math.min(headBytesMax, size)));
+  for (const other of name === null ? streams.all : originals(name, streams)) {
     if (other === self || other.copyOf !== null || other.ended) continue;
-    if (!mayBeCopy(other.names, name, head.length)) continue;
+    if (!mayBeCopy(streams.namesOf(other), name, head.length)) continue;
     if (await isCopyOf(file, size, head, other)) return { tail: other };
   }
   for (const { names, facts } of streams.ended) {
@@ -38,6 +41,20 @@ export async function copySource(
     if (verdict !== 'other') return { tail: null };
   }
   return null;
+}
+
+/** The streams after which a file of this name may be named: its name begins, or begins and ends, as theirs. */
+function originals(name: string, streams: Streams): Set<Tail> {
+  const found = new Set<Tail>();
+  const endings = [''];
+  for (let at = name.indexOf('.'); at >= 0; at = name.indexOf('.', at + 1)) endings.push(name.slice(at));
+  for (let length = 1; length < name.length; length++) {
+    const beginning = name.slice(0, length);
+    for (const ending of endings) {
+      for (const tail of streams.byName.get(beginning + ending) ?? []) found.add(tail);
+    }
+  }
+  return found;
 }
 
 function mayBeCopy(originals: ReadonlySet<string>, name: string | null, headLength: number): boolean {
@@ -54,11 +71,12 @@ async function isCopyOf(file: OpenFile, size: number, head: Buffer, other: Tail)
   const length = Math.min(head.length, known.length);
   if (length === 0 || head.compare(known, 0, length, 0, length) !== 0) return false;
   const facts = other.memory.facts(other.offset);
-  if (size >= facts.offset && facts.offset > 0) {
+  if (facts.offset > 0) {
+    // Shorter: it is still being copied, or the original was read further before it was truncated.
     const verdict = await compareContent(facts, size, (at, bytes) => peekFile(file.fd, at, bytes));
-    if (verdict === 'same') return true;
+    if (verdict !== 'other') return true;
   }
-  // Still being copied, or the original was read further: the ends must agree.
+  // The original was not read that far yet: the ends must agree.
   const fd = other.medium?.fd ?? null;
   if (fd === null) return false;
   const from = Math.max(0, size - markerBytesMax);

@@ -63,6 +63,7 @@ export class FileSource implements Source {
   #discoverFrom = 0;
   #discovering: Promise<void> | null = null;
   #remoteLooks = 0;
+  #found: Found | null = null;
   #first = true;
   #draining = false;
   #stopping = false;
@@ -232,6 +233,11 @@ export class FileSource implements Source {
     const found = await this.#listing.find(this.#deps.clock.now());
     if (this.#stopping) return;
     this.#watch.set(found.folders.size === 0 ? new Map() : this.#changes.watched(found.folders));
+    if (found === this.#found) {
+      this.#say();
+      return;
+    }
+    this.#found = found;
     this.#notice(found);
     if (this.#first) {
       // In the order of their names, so that two runs over the same files do the same.
@@ -273,7 +279,9 @@ export class FileSource implements Source {
   #look(item: PathEntry | OrphanEntry, now: number): void {
     if (item.busy) return;
     if (item.kind === 'orphan') this.#lookAtOrphan(item);
-    else if (now >= item.retryAt) void this.#lookAt(item);
+    else if (now < item.retryAt) return;
+    else if (item.found.remote) void this.#lookAt(item);
+    else this.#saw(item, statNow(item.found.raw));
   }
 
   /** Asks what is behind a path. On a local disk the answer is there at once, without a detour. */
@@ -411,7 +419,7 @@ export class FileSource implements Source {
   /** Streams that waited for this one may begin. */
   #release(tail: Tail): void {
     this.#orphansOf(tail);
-    for (const other of this.#open().all) if (other.after.has(tail)) this.#turns.want(other);
+    this.#turns.unblock();
   }
 
   #orphansOf(tail: Tail): void {
@@ -451,7 +459,11 @@ export class FileSource implements Source {
   #say(): void {
     const [first] = this.#problems.values();
     const more = this.#problems.size - 1;
-    const reads = [...this.#paths.values()].some((entry) => entry.tail !== null || entry.pump !== null);
+    let reads = false;
+    for (const entry of this.#paths.values()) {
+      reads = entry.tail !== null || entry.pump !== null;
+      if (reads) break;
+    }
     const detail =
       first !== undefined
         ? `${first}${more > 0 ? ` (and ${more} more)` : ''}`

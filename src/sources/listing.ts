@@ -3,6 +3,7 @@
  * A folder is listed again only when its own time stamp moved (or might have, within the clock's grain); a full listing
  * every few seconds catches file systems whose folder stamps lie.
  */
+import type { BigIntStats } from 'node:fs';
 import { posix } from 'node:path';
 import {
   type Asked,
@@ -58,6 +59,9 @@ export class Listing {
   readonly #cache = new Map<string, Cached>();
   readonly #remote = new Map<string, boolean>();
   readonly #stale = new Set<string>();
+  /** Folders that were looked for and were not there. */
+  readonly #missing = new Set<string>();
+  #last: Found | null = null;
 
   constructor(globs: readonly Glob[], exclude: readonly Glob[]) {
     this.#globs = globs;
@@ -76,6 +80,8 @@ export class Listing {
 
   /** Everything that the globs mean now. `nowMs` is the wall clock, since it is held against stamps of the disk. */
   async find(nowMs: number): Promise<Found> {
+    if (this.#last !== null && (await this.#unchanged(nowMs))) return this.#last;
+    this.#missing.clear();
     const files = new Map<string, FoundFile>();
     const folders = new Map<string, FoundFolder>();
     for (const glob of this.#globs) {
@@ -92,7 +98,45 @@ export class Listing {
       if (this.#exclude.some((glob) => globMatches(glob, path))) files.delete(path);
     }
     for (const dir of this.#cache.keys()) if (!folders.has(dir)) this.#cache.delete(dir);
-    return { files, folders };
+    this.#last = { files, folders };
+    return this.#last;
+  }
+
+  /** Whether no folder that decides about the answer has changed: then the answer is the last one, the same object. */
+  async #unchanged(nowMs: number): Promise<boolean> {
+    if (this.#stale.size > 0) return false;
+    for (const [dir, cached] of this.#cache) {
+      if (!this.#fresh(cached, dir, await this.#stat(dir), nowMs)) return false;
+    }
+    for (const dir of this.#missing) if (!isFault(await this.#stat(dir))) return false;
+    for (const glob of this.#globs) if (!glob.magic && this.#lostFolder(glob.pattern)) return false;
+    return true;
+  }
+
+  #lostFolder(pattern: string): boolean {
+    const dir = posix.dirname(posix.normalize(pattern));
+    // Its inode tells the watch that it was replaced.
+    if (this.remote(dir)) return false;
+    const stat = statNow(dir);
+    return isFault(stat)
+      ? (this.#last?.folders.has(dir) ?? false)
+      : this.#last?.folders.get(dir)?.inode !== stat.ino;
+  }
+
+  #fresh(cached: Cached, dir: string, stat: Asked<BigIntStats>, nowMs: number): boolean {
+    return (
+      !isFault(stat) &&
+      !cached.racy &&
+      cached.stamp === stat.mtimeNs &&
+      cached.inode === stat.ino &&
+      !this.#stale.has(dir) &&
+      nowMs - cached.listedAtMs < fullListingMs &&
+      nowMs >= cached.listedAtMs
+    );
+  }
+
+  async #stat(dir: string): Promise<Asked<BigIntStats>> {
+    return (await this.#isRemote(dir)) ? statLater(dir) : statNow(dir);
   }
 
   /** The names in one folder now. */
@@ -178,18 +222,11 @@ export class Listing {
     const stat = remote ? await statLater(dir) : statNow(dir);
     if (isFault(stat)) {
       this.#remote.delete(dir);
+      this.#missing.add(dir);
       return null;
     }
     const cached = this.#cache.get(dir);
-    const fresh =
-      cached !== undefined &&
-      !cached.racy &&
-      cached.stamp === stat.mtimeNs &&
-      cached.inode === stat.ino &&
-      !this.#stale.has(dir) &&
-      walk.nowMs - cached.listedAtMs < fullListingMs &&
-      walk.nowMs >= cached.listedAtMs;
-    if (fresh) {
+    if (cached !== undefined && this.#fresh(cached, dir, stat, walk.nowMs)) {
       walk.folders.set(dir, { inode: stat.ino, entries: cached.names.length });
       return cached.names;
     }

@@ -16,7 +16,7 @@ export const warmEveryMs = 80;
 const warmForMs = 60_000;
 /** Everything else: once a second, or as often as this many looks a second allow (each costs about 4 us). */
 const coldEveryMs = 1_000;
-const looksPerSecondMax = 2_500;
+const looksPerSecondMax = 1_500;
 
 export class Pace<T extends Paced> {
   readonly #hot = new Set<T>();

@@ -4,6 +4,7 @@
  * offset is used only where the head and the bytes before it are still the ones that were read.
  */
 import type { BigIntStats } from 'node:fs';
+import { posix } from 'node:path';
 import type { FileSourceConfig } from '../model/config.ts';
 import type { SavedPosition } from '../model/seams.ts';
 import { type Beginning, findBeginning, type TimeOf } from './begin.ts';
@@ -54,6 +55,9 @@ export class Streams {
   /** inode -> the stream of its present content. */
   readonly byInode = new Map<string, Tail>();
   readonly all = new Set<Tail>();
+  /** File name without folders -> the streams whose files were seen under it: copies are named after one of them. */
+  readonly byName = new Map<string, Set<Tail>>();
+  readonly #names = new Map<Tail, Set<string>>();
   readonly ended: Ended[] = [];
   /** Keys of streams that run. */
   readonly #running = new Set<string>();
@@ -147,6 +151,18 @@ export class Streams {
     return this.#begin(file, { offset: from, skipLine: false }, peek, true);
   }
 
+  /** The stream's file was seen under this name. */
+  named(tail: Tail, name: string): void {
+    const names = this.#names.get(tail) ?? new Set();
+    this.#names.set(tail, names.add(name));
+    const tails = this.byName.get(name) ?? new Set();
+    this.byName.set(name, tails.add(tail));
+  }
+
+  namesOf(tail: Tail): ReadonlySet<string> {
+    return this.#names.get(tail) ?? new Set();
+  }
+
   /** A compressed generation that was never seen as a file: read once, from front to back. */
   openPacked(file: OpenFile, medium: Medium): Tail {
     const id = fileIdOf(file.stat);
@@ -198,7 +214,14 @@ export class Streams {
     this.#running.delete(tail.stream.key);
     if (tail.remembered !== null) this.#leave(tail.remembered);
     if (this.byInode.get(tail.inode) === tail) this.byInode.delete(tail.inode);
-    this.ended.push({ names: tail.names, facts: tail.memory.facts(tail.offset) });
+    const names = this.namesOf(tail);
+    this.#names.delete(tail);
+    for (const name of names) {
+      const tails = this.byName.get(name);
+      tails?.delete(tail);
+      if (tails?.size === 0) this.byName.delete(name);
+    }
+    this.ended.push({ names, facts: tail.memory.facts(tail.offset) });
     if (this.ended.length > endedMax) this.ended.shift();
   }
 
@@ -281,6 +304,7 @@ export class Streams {
   #claim(tail: Tail): void {
     this.all.add(tail);
     this.#running.add(tail.stream.key);
+    this.named(tail, posix.basename(tail.path));
     const name = generationName(tail.id);
     this.#generations.delete(name);
     this.#generations.set(name, tail.generation);

@@ -5,7 +5,6 @@
  * `file.ts`.
  */
 
-import { posix } from 'node:path';
 import type { StreamInfo } from '../model/record.ts';
 import type { Chunk, Clock, SavedPosition, SourcePort } from '../model/seams.ts';
 import { type ContentMemory, type FileId, identityRecord, inodeName, markerBytesMax } from './identity.ts';
@@ -72,8 +71,6 @@ export class Tail {
   readonly stream: StreamInfo;
   readonly path: string;
   readonly remote: boolean;
-  /** The names its file was seen under, without folders: its copies are named after one of them. */
-  readonly names = new Set<string>();
   generation: number;
   id: FileId;
   medium: Medium | null = null;
@@ -123,7 +120,6 @@ export class Tail {
     this.#seenAt = deps.seenAt;
     this.stream = start.stream;
     this.path = start.path;
-    this.names.add(posix.basename(start.path));
     this.id = start.id;
     this.generation = start.generation;
     this.offset = start.offset;

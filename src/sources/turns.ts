@@ -23,6 +23,8 @@ export class Turns {
   readonly #running = new Map<bigint, number>();
   readonly #spare: ReadBuffers[] = [];
   readonly #held = new Set<Tail>();
+  /** Those that wait for the end of others. */
+  readonly #blocked = new Set<Tail>();
   #active = 0;
   #stopped = false;
   #idle: (() => void)[] = [];
@@ -39,11 +41,18 @@ export class Turns {
       return;
     }
     if (isBlocked(tail)) {
-      tail.wanted = true;
+      this.#blocked.add(tail);
       return;
     }
     this.#queue.add(tail);
     this.#next();
+  }
+
+  /** A stream came to its end: those that waited may be next. */
+  unblock(): void {
+    const blocked = [...this.#blocked];
+    this.#blocked.clear();
+    for (const tail of blocked) this.want(tail);
   }
 
   /** No turn of this stream runs, and none begins before `release`. */
@@ -78,7 +87,7 @@ export class Turns {
       if (this.#active >= turnsMax) return;
       if (tail.busy || this.#held.has(tail)) continue;
       if (isBlocked(tail)) {
-        tail.wanted = true;
+        this.#blocked.add(tail);
         this.#queue.delete(tail);
         continue;
       }
