@@ -116,9 +116,9 @@ class Watch implements FolderWatch {
     return watcher;
   }
 
-  /** ENOSPC (max_user_watches), EMFILE (max_user_instances), or anything else: chokidar does not recover by itself. */
+  /** The system is out of watches: chokidar neither recovers nor falls back by itself, it only says so for each folder. */
   #trouble(error: unknown): void {
-    if (this.#ended) return;
+    if (this.#ended || !outOf(error)) return;
     const found = error instanceof Error ? error.message : String(error);
     const plain = [...this.#plain.values()];
     this.#ended = true;
@@ -129,6 +129,15 @@ class Watch implements FolderWatch {
       `file events are not available (${found}); files are polled instead. More watches: sysctl fs.inotify.max_user_watches, fs.inotify.max_user_instances`,
     );
   }
+}
+
+/**
+ * ENOSPC: fs.inotify.max_user_watches; EMFILE: max_user_instances, or the process's own limit. Any other refusal is about one
+ * folder, which is polled like all of them.
+ */
+function outOf(error: unknown): boolean {
+  const code = error instanceof Error && 'code' in error ? error.code : null;
+  return code === 'ENOSPC' || code === 'EMFILE' || code === 'ENFILE';
 }
 
 function watchedPath(details: unknown): string | null {
