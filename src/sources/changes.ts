@@ -7,35 +7,33 @@ import { realpathSync } from 'node:fs';
 import { posix } from 'node:path';
 import type { FileSourceConfig } from '../model/config.ts';
 import type { WatchedFolder } from '../system/watch.ts';
-import { copySource } from './copies.ts';
 import type { Descriptors } from './descriptors.ts';
 import {
   closeQuietly,
+  explain,
   faultOf,
   fstatLater,
-  fstatNow,
   isFault,
-  openLater,
-  openNow,
   type RawPath,
   rawPath,
   statLater,
   statNow,
 } from './disk.ts';
-import { explain } from './file.ts';
+import { foldersOf, openFile } from './files.ts';
+import { FirstLook } from './first-look.ts';
 import { type Glob, globMatches } from './glob.ts';
-import { compareContent, headBytesMax, inodeName } from './identity.ts';
+import { compareContent, inodeName } from './identity.ts';
 import type { FoundFolder, Listing } from './listing.ts';
-import { compressionOf, FileMedium, GzipMedium, gzipHead, peekFile } from './medium.ts';
+import { FileMedium, peekFile } from './medium.ts';
 import type { PathEntry } from './paths.ts';
 import { openPipe } from './pipe.ts';
 import { Pump } from './pump.ts';
-import { findRest, type Rest } from './rest.ts';
-import { rotatedName } from './rotated.ts';
+import { Rests } from './rests.ts';
 import type { SourceDeps } from './sources.ts';
 import { noteSeen, type OpenFile, type Saved, type Streams } from './streams.ts';
-import { isHole, type Tail, type TurnEnd } from './tail.ts';
+import type { Tail, TurnEnd } from './tail.ts';
 import type { Turns } from './turns.ts';
+import { UnseenGenerations } from './unseen.ts';
 
 export interface ChangesDeps {
   readonly config: FileSourceConfig;
@@ -56,18 +54,6 @@ export interface ChangesDeps {
   readonly starting: () => boolean;
 }
 
-/** A generation that nobody has read; `packed` is its place where it is compressed. */
-interface Unseen {
-  readonly file: OpenFile;
-  readonly packed: RawPath | null;
-  readonly name: string;
-}
-
-/** A hole at the front of a file is passed over in steps of this. */
-const holeStepBytes = 1024 * 1024;
-/** The clock of the disk ticks in up to 10 ms: a file may look this much older than it is. */
-const clockGrainMs = 20;
-
 export class Changes {
   readonly #with: ChangesDeps;
   #last: Promise<void> = Promise.resolve();
@@ -75,8 +61,15 @@ export class Changes {
   /** Real place -> path: hints come for the folder where a link leads to. */
   readonly #places = new Map<string, PathEntry>();
 
+  readonly #firstLook: FirstLook;
+  readonly #unseen: UnseenGenerations;
+  readonly #rests: Rests;
+
   constructor(deps: ChangesDeps) {
     this.#with = deps;
+    this.#firstLook = new FirstLook(deps);
+    this.#unseen = new UnseenGenerations(deps);
+    this.#rests = new Rests({ ...deps, unseen: this.#unseen });
   }
 
   get streams(): Streams {
@@ -172,8 +165,8 @@ export class Changes {
     if (tail.medium === null) await this.#reopen(tail);
     if (tail.medium === null) return 'wait';
     if (tail.role === 'live') this.#with.descriptors.used(tail);
-    if (tail.fresh) await this.#lookInto(tail);
-    if (tail.copyOf !== null) await this.#followCopy(tail);
+    if (tail.fresh) await this.#firstLook.lookInto(tail);
+    if (tail.copyOf !== null) await this.#firstLook.follow(tail);
     return tail.ignored !== null || tail.copyOf !== null || tail.fresh ? 'nothing' : 'read';
   }
 
@@ -190,7 +183,7 @@ export class Changes {
         byPath.set(path, [...(byPath.get(path) ?? []), saved]);
       }
       const paths = new Set([...byPath.keys(), ...this.#with.paths.keys()]);
-      for (const path of paths) await this.#resumePath(path, byPath.get(path) ?? []);
+      for (const path of paths) await this.#rests.resume(path, byPath.get(path) ?? []);
       for (const entry of this.#with.paths.values()) {
         if (entry.tail !== null) entry.seenAt = this.#with.deps.clock.now();
       }
@@ -212,29 +205,6 @@ export class Changes {
 
   #stat(entry: PathEntry): ReturnType<typeof statLater> {
     return entry.found.remote ? statLater(entry.found.raw) : Promise.resolve(statNow(entry.found.raw));
-  }
-
-  #fstat(fd: number, remote: boolean): ReturnType<typeof fstatLater> {
-    return remote ? fstatLater(fd) : Promise.resolve(fstatNow(fd));
-  }
-
-  async #openFile(
-    path: string,
-    raw: RawPath,
-    remote: boolean,
-  ): Promise<OpenFile | { readonly code: string }> {
-    let fd: number;
-    try {
-      fd = remote ? await openLater(raw) : openNow(raw);
-    } catch (error) {
-      return faultOf(error);
-    }
-    const stat = await this.#fstat(fd, remote);
-    if (isFault(stat) || !stat.isFile()) {
-      closeQuietly(fd);
-      return { code: isFault(stat) ? stat.code : 'ENOENT' };
-    }
-    return { fd, stat, path, remote };
   }
 
   async #open(entry: PathEntry): Promise<void> {
@@ -259,7 +229,7 @@ export class Changes {
       if (known !== entry.tail) await this.#attach(entry, known);
       return;
     }
-    const file = await this.#openFile(path, raw, remote);
+    const file = await openFile(path, raw, remote);
     if ('code' in file) {
       this.#refused(entry, file.code);
       return;
@@ -404,108 +374,20 @@ export class Changes {
   async #between(entry: PathEntry, tail: Tail, old: Tail | null, seenAt: number): Promise<void> {
     const before = old === null || old.ended ? [] : [old];
     for (const earlier of before) tail.after.add(earlier);
-    const last = await this.#readUnseen(entry.found.path, tail, seenAt, before);
+    const last = await this.#unseen.read(entry.found.path, tail, seenAt, before);
     for (const earlier of last) tail.after.add(earlier);
-  }
-
-  /** Generations of a path that were never seen under it: rotated twice between two looks, or while nobody ran. */
-  async #readUnseen(
-    path: string,
-    live: Tail | null,
-    sinceMs: number,
-    before: readonly Tail[],
-  ): Promise<Tail[]> {
-    const chain = [...before];
-    for (const candidate of await this.#unseen(path, live, sinceMs)) {
-      const tail = await this.#openUnseen(candidate);
-      for (const earlier of chain) tail.after.add(earlier);
-      chain.push(tail);
-      this.#with.turns.want(tail);
-    }
-    return chain;
-  }
-
-  async #openUnseen({ file, packed }: Unseen): Promise<Tail> {
-    if (packed !== null) {
-      closeQuietly(file.fd);
-      return this.streams.openPacked(file, new GzipMedium(packed));
-    }
-    const tail = await this.streams.open(file, { initial: false, atPath: false });
-    this.#with.orphan(tail);
-    return tail;
-  }
-
-  #bases(path: string, live: Tail | null): string[] {
-    const bases = new Set([posix.basename(path), ...(live ? this.streams.namesOf(live) : [])]);
-    return [...bases];
-  }
-
-  async #unseen(path: string, live: Tail | null, sinceMs: number): Promise<Unseen[]> {
-    const bases = this.#bases(path, live);
-    const found: Unseen[] = [];
-    for (const dir of this.#folders(path)) {
-      const remote = this.#with.listing.remote(dir);
-      const names = await this.#with.listing.names(dir);
-      const present = new Set(names.map((name) => name.text));
-      for (const name of names) {
-        const relations = bases
-          .map((base) => rotatedName(base, name.text))
-          .filter((relation) => relation !== null);
-        if (relations.length === 0 || name.kind !== 'file') continue;
-        // While it is being compressed, both are there.
-        if (name.text.endsWith('.gz') && present.has(name.text.slice(0, -3))) continue;
-        const raw = rawPath(dir, name.raw);
-        const stat = remote ? await statLater(raw) : statNow(raw);
-        if (isFault(stat) || stat.size === 0n || !stat.isFile()) continue;
-        const inode = inodeName(stat);
-        if (this.streams.byInode.has(inode) || live?.inode === inode) continue;
-        // Without a birth time the last change has to do, and then only a name that can't be another log's.
-        const exact = relations.includes('exact');
-        const changedNs = exact ? stat.mtimeNs : 0n;
-        // A file that is known already may have been emptied and filled again: its birth tells nothing then.
-        const byBirth = stat.birthtimeNs > 0n && !this.streams.knowsInode(inode);
-        const bornNs = byBirth ? stat.birthtimeNs : changedNs;
-        if (Number(bornNs / 1_000_000n) < sinceMs - clockGrainMs) continue;
-        const file = await this.#openFile(path, raw, remote);
-        if ('code' in file) continue;
-        const unseen = await this.#examineUnseen(file, raw, name.text);
-        if (unseen !== null) found.push(unseen);
-        else closeQuietly(file.fd);
-      }
-    }
-    return found.sort(byAge);
-  }
-
-  /** Null for what is no log, and for a copy of something that was read. */
-  async #examineUnseen(file: OpenFile, raw: RawPath, name: string): Promise<Unseen | null> {
-    const packed = compressionOf(await peekFile(file.fd, 0, 8));
-    if (packed === 'other') return null;
-    if (packed === 'gzip') {
-      const head = await gzipHead(file.fd);
-      return head === null || head.length === 0 || this.streams.knowsHead(head)
-        ? null
-        : { file, packed: raw, name };
-    }
-    const source = await copySource(file, this.streams, { name: null, self: null, head: null });
-    return source === null ? { file, packed: null, name } : null;
-  }
-
-  /** The folders where rotated files of a path may lie: its own, and the one of a link's target. */
-  #folders(path: string): string[] {
-    const dirs = [posix.dirname(path)];
-    try {
-      const real = posix.dirname(realpathSync(path));
-      if (!dirs.includes(real)) dirs.push(real);
-    } catch {
-      // A dangling link, or nothing there.
-    }
-    return dirs;
   }
 
   async #replaced(tail: Tail, end: TurnEnd): Promise<void> {
     const { medium } = tail;
     if (tail.ended || medium === null || medium.fd === null) return;
     const { config, deps, turns } = this.#with;
+    if (tail.role === 'rest') {
+      // The copy itself is gone from under us.
+      deps.port.count(config.name, 'vanished', 1);
+      this.leave(tail, 'drop');
+      return;
+    }
     await turns.hold(tail);
     const stat = await fstatLater(medium.fd);
     turns.release(tail);
@@ -513,7 +395,7 @@ export class Changes {
     deps.port.count(config.name, 'truncated', 1);
     const size = Number(stat.size);
     const facts = tail.memory.facts(tail.offset);
-    const rest = await this.#findRest(tail, facts);
+    const rest = await this.#rests.find(tail, facts);
     const fd = medium.fd;
     const peek = (at: number, length: number): Promise<Buffer> => peekFile(fd, at, length);
     // The beginning of the same content, and no copy beside it: the file was cut, not begun anew.
@@ -550,29 +432,10 @@ export class Changes {
     for (const other of this.streams.all) if (other.after.has(tail)) other.after.add(next);
   }
 
-  async #findRest(tail: Tail, facts: ReturnType<Tail['memory']['facts']>): Promise<Rest | null> {
-    if (facts.headLength === 0) return null;
-    for (const dir of this.#folders(tail.path)) {
-      const folder = {
-        dir,
-        names: await this.#with.listing.names(dir),
-        remote: this.#with.listing.remote(dir),
-      };
-      const exclude = new Set([tail.inode]);
-      for (const [inode, other] of this.streams.byInode) {
-        // A file that is delivered as a stream of its own is no copy; one that was only opened may be.
-        if (other.offset > 0 && other.copyOf === null) exclude.add(inode);
-      }
-      const rest = await findRest({ path: tail.path, id: tail.id, facts }, folder, exclude);
-      if (rest !== null) return rest;
-    }
-    return null;
-  }
-
   async #reopen(tail: Tail): Promise<void> {
     const { deps, config, descriptors } = this.#with;
     const places: [string, RawPath][] = this.#entriesOf(tail).map((e) => [e.found.path, e.found.raw]);
-    for (const dir of this.#folders(tail.path)) {
+    for (const dir of foldersOf(tail.path)) {
       // Only where the names it had lead elsewhere by now.
       if (await this.#reopenAt(tail, places.splice(0))) return;
       const remote = this.#with.listing.remote(dir);
@@ -595,14 +458,16 @@ export class Changes {
       tail.seenChangeNs = 0n;
       return;
     }
-    if (tail.seenSize > tail.offset) deps.port.count(config.name, 'vanished', 1);
+    if (this.#entriesOf(tail).length === 0 && tail.seenSize > tail.offset) {
+      deps.port.count(config.name, 'vanished', 1);
+    }
     descriptors.gone(tail);
     this.leave(tail, 'drop');
   }
 
   async #reopenAt(tail: Tail, places: readonly (readonly [string, RawPath])[]): Promise<boolean> {
     for (const [path, raw] of places) {
-      const file = await this.#openFile(path, raw, tail.remote);
+      const file = await openFile(path, raw, tail.remote);
       if ('code' in file) {
         if (file.code === 'EMFILE' || file.code === 'ENFILE') this.fewerFiles();
         continue;
@@ -616,84 +481,6 @@ export class Changes {
       return true;
     }
     return false;
-  }
-
-  /** The first bytes tell whether it is a log at all, a copy of one that is read already, or begins with a hole. */
-  async #lookInto(tail: Tail): Promise<void> {
-    const fd = tail.medium?.fd ?? null;
-    if (fd === null) {
-      tail.fresh = false;
-      return;
-    }
-    const stat = await this.#fstat(fd, tail.remote);
-    if (isFault(stat) || stat.size === 0n) return;
-    const { config, deps } = this.#with;
-    const head = await peekFile(fd, 0, headBytesMax);
-    if (compressionOf(head) !== null) {
-      tail.ignored = 'compressed';
-      tail.fresh = false;
-      deps.port.count(config.name, 'compressed_skipped', 1);
-      return;
-    }
-    const file = { fd, stat, path: tail.path, remote: tail.remote };
-    const question = { name: posix.basename(tail.path), self: tail, head };
-    const source = await copySource(file, this.streams, question);
-    tail.fresh = false;
-    if (source !== null) {
-      tail.copyOf = source.tail;
-      await this.#skipCopied(tail, Number(stat.size));
-      return;
-    }
-    if (head[0] === 0) await this.#skipHole(tail, fd, Number(stat.size));
-  }
-
-  async #skipCopied(tail: Tail, size: number): Promise<void> {
-    const fd = tail.medium?.fd ?? null;
-    if (fd === null) return;
-    tail.memory.setHead(await peekFile(fd, 0, 1024));
-    tail.skipTo(size, await peekFile(fd, Math.max(0, size - 256), Math.min(256, size)));
-    tail.remember();
-  }
-
-  /** A copy that still grows is being written by `cp`; once its original is gone, what comes is its own. */
-  async #followCopy(tail: Tail): Promise<void> {
-    const fd = tail.medium?.fd ?? null;
-    const original = tail.copyOf;
-    if (fd === null || original === null) return;
-    const stat = await fstatLater(fd);
-    if (isFault(stat)) return;
-    const size = Number(stat.size);
-    if (size <= tail.offset) return;
-    const file = { fd, stat, path: tail.path, remote: tail.remote };
-    const source = await copySource(file, this.streams, {
-      name: posix.basename(tail.path),
-      self: tail,
-      head: null,
-    });
-    tail.copyOf = source?.tail ?? null;
-    if (source !== null) await this.#skipCopied(tail, size);
-  }
-
-  async #skipHole(tail: Tail, fd: number, size: number): Promise<void> {
-    let at = 0;
-    while (at < size && !tail.ended) {
-      const bytes = await peekFile(fd, at, Math.min(holeStepBytes, size - at));
-      if (bytes.length === 0) break;
-      if (isHole(bytes)) {
-        at += bytes.length;
-        continue;
-      }
-      let first = 0;
-      while (bytes[first] === 0) first++;
-      at += first;
-      break;
-    }
-    if (at === 0) return;
-    const { config, deps } = this.#with;
-    deps.port.count(config.name, 'nul_bytes', at);
-    tail.memory.setHead(await peekFile(fd, 0, 1024));
-    tail.skipTo(at, Buffer.alloc(Math.min(256, at)));
-    tail.remember();
   }
 
   #openPipe(entry: PathEntry): void {
@@ -718,61 +505,4 @@ export class Changes {
       this.#refused(entry, faultOf(error).code);
     }
   }
-
-  async #resumePath(path: string, saved: readonly Saved[]): Promise<void> {
-    const { deps, config, listing, turns } = this.#with;
-    const live = this.#with.paths.get(path)?.tail ?? null;
-    const chain: Tail[] = [];
-    for (const one of saved) {
-      let rest: Rest | null = null;
-      for (const dir of this.#folders(path)) {
-        const folder = { dir, names: await listing.names(dir), remote: listing.remote(dir) };
-        const exclude = new Set(
-          [...this.streams.byInode].filter(([, t]) => t.offset > 0).map(([inode]) => inode),
-        );
-        if (live) exclude.add(live.inode);
-        rest ??= await findRest({ path, id: one.identity.id, facts: one.identity.facts }, folder, exclude);
-      }
-      if (rest === null) {
-        deps.port.count(config.name, 'vanished', 1);
-        deps.port.forget(one.position.key);
-        continue;
-      }
-      const tail = this.streams.resumeElsewhere(one, rest, listing.remote(posix.dirname(path)));
-      for (const earlier of chain) tail.after.add(earlier);
-      chain.push(tail);
-      this.#placeRest(tail, rest, one, live);
-      turns.want(tail);
-    }
-    const lastSeenAt = this.streams.lastSeenAt(path);
-    // A file that is known by its content was not rotated meanwhile. An empty one proves nothing: it may have been filled,
-    // copied and emptied again.
-    const resumed = live !== null && live.offset > 0 && this.streams.isSavedKey(live.stream.key);
-    if (lastSeenAt !== null && !resumed)
-      chain.push(...(await this.#readUnseen(path, live, lastSeenAt, chain.slice())));
-    for (const tail of chain) if (tail !== live) live?.after.add(tail);
-    const entry = this.#with.paths.get(path);
-    if (entry && entry.tail === null) entry.previous = chain.at(-1) ?? null;
-  }
-
-  #placeRest(tail: Tail, rest: Rest, saved: Saved, live: Tail | null): void {
-    const { deps, config } = this.#with;
-    if (rest.how === 'renamed') {
-      this.streams.byInode.set(tail.inode, tail);
-      this.#with.orphan(tail);
-      return;
-    }
-    tail.role = 'rest';
-    tail.endsCut = rest.how === 'copy';
-    tail.fresh = false;
-    const truncated = live !== null && inodeName(live.id) === inodeName(saved.identity.id);
-    const unread = rest.size === null || rest.size > saved.position.offset;
-    if (truncated && unread) deps.port.count(config.name, 'copytruncate_recovered', 1);
-  }
-}
-
-/** The oldest first: by the last write, and where the clock of the disk is too coarse, the higher number is the older. */
-function byAge(a: Unseen, b: Unseen): number {
-  const written = Number(a.file.stat.mtimeNs - b.file.stat.mtimeNs);
-  return written !== 0 ? written : b.name.localeCompare(a.name, 'en', { numeric: true });
 }

@@ -178,3 +178,21 @@ function kindOf(entry: {
   if (entry.isDirectory()) return 'folder';
   return entry.isSymbolicLink() ? 'link' : 'other';
 }
+
+/** What a refusal means to a person. */
+export function explain(code: string): string {
+  switch (code) {
+    case 'EACCES':
+    case 'EPERM':
+      return `not allowed to read it (${code}); it is tried again, and begins when the right is given`;
+    case 'ELOOP':
+      return 'a loop of symbolic links (ELOOP)';
+    case 'EISDIR':
+      return 'it is a folder; write a glob such as folder/*.log';
+    case 'ESTALE':
+    case 'EIO':
+      return `the disk or the mount answers ${code}; it is tried again`;
+    default:
+      return `${code}; it is tried again`;
+  }
+}

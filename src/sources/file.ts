@@ -11,7 +11,7 @@ import type { Source, Timer } from '../model/seams.ts';
 import { type FolderWatch, watchNothing } from '../system/watch.ts';
 import { Changes } from './changes.ts';
 import { Descriptors, openFilesAllowed } from './descriptors.ts';
-import { type Asked, fstatLater, fstatNow, isFault, statLater, statNow } from './disk.ts';
+import { type Asked, explain, fstatLater, fstatNow, isFault, statLater, statNow } from './disk.ts';
 import { compileGlob } from './glob.ts';
 import { type Found, Listing } from './listing.ts';
 import { Pace } from './pace.ts';
@@ -475,23 +475,5 @@ export class FileSource implements Source {
     if (said === this.#said) return;
     this.#said = said;
     this.#deps.port.state(this.name, state, detail);
-  }
-}
-
-/** What a refusal means to a person. */
-export function explain(code: string): string {
-  switch (code) {
-    case 'EACCES':
-    case 'EPERM':
-      return `not allowed to read it (${code}); it is tried again, and begins when the right is given`;
-    case 'ELOOP':
-      return 'a loop of symbolic links (ELOOP)';
-    case 'EISDIR':
-      return 'it is a folder; write a glob such as folder/*.log';
-    case 'ESTALE':
-    case 'EIO':
-      return `the disk or the mount answers ${code}; it is tried again`;
-    default:
-      return `${code}; it is tried again`;
   }
 }

@@ -1,0 +1,106 @@
+/**
+ * Brings the unread rest of a stream back to it: from a copy when its file was truncated while it was read, from wherever it
+ * went while nobody ran. Takes streams and saved positions; gives streams that are read before the live file, the oldest
+ * first. What can't be found is counted as `vanished`.
+ */
+import { posix } from 'node:path';
+import type { FileSourceConfig } from '../model/config.ts';
+import type { SourcePort } from '../model/seams.ts';
+import { foldersOf } from './files.ts';
+import { type ContentFacts, inodeName } from './identity.ts';
+import type { Listing } from './listing.ts';
+import type { PathEntry } from './paths.ts';
+import { findRest, type Rest } from './rest.ts';
+import type { Saved, Streams } from './streams.ts';
+import type { Tail } from './tail.ts';
+import type { Turns } from './turns.ts';
+import type { UnseenGenerations } from './unseen.ts';
+
+export interface RestsDeps {
+  readonly config: FileSourceConfig;
+  readonly deps: { readonly port: SourcePort };
+  readonly listing: Listing;
+  readonly paths: ReadonlyMap<string, PathEntry>;
+  readonly turns: Turns;
+  readonly streams: () => Streams;
+  readonly orphan: (tail: Tail) => void;
+  readonly unseen: UnseenGenerations;
+}
+
+export class Rests {
+  readonly #with: RestsDeps;
+
+  constructor(deps: RestsDeps) {
+    this.#with = deps;
+  }
+
+  async find(tail: Tail, facts: ContentFacts): Promise<Rest | null> {
+    if (facts.headLength === 0) return null;
+    for (const dir of foldersOf(tail.path)) {
+      const folder = {
+        dir,
+        names: await this.#with.listing.names(dir),
+        remote: this.#with.listing.remote(dir),
+      };
+      const exclude = new Set([tail.inode]);
+      for (const [inode, other] of this.#with.streams().byInode) {
+        // A file that is delivered as a stream of its own is no copy; one that was only opened may be.
+        if (other.offset > 0 && other.copyOf === null) exclude.add(inode);
+      }
+      const rest = await findRest({ path: tail.path, id: tail.id, facts }, folder, exclude);
+      if (rest !== null) return rest;
+    }
+    return null;
+  }
+
+  async resume(path: string, saved: readonly Saved[]): Promise<void> {
+    const { deps, config, listing, turns } = this.#with;
+    const live = this.#with.paths.get(path)?.tail ?? null;
+    const chain: Tail[] = [];
+    for (const one of saved) {
+      let rest: Rest | null = null;
+      for (const dir of foldersOf(path)) {
+        const folder = { dir, names: await listing.names(dir), remote: listing.remote(dir) };
+        const exclude = new Set(
+          [...this.#with.streams().byInode].filter(([, t]) => t.offset > 0).map(([inode]) => inode),
+        );
+        if (live) exclude.add(live.inode);
+        rest ??= await findRest({ path, id: one.identity.id, facts: one.identity.facts }, folder, exclude);
+      }
+      if (rest === null) {
+        deps.port.count(config.name, 'vanished', 1);
+        deps.port.forget(one.position.key);
+        continue;
+      }
+      const tail = this.#with.streams().resumeElsewhere(one, rest, listing.remote(posix.dirname(path)));
+      for (const earlier of chain) tail.after.add(earlier);
+      chain.push(tail);
+      this.#placeRest(tail, rest, one, live);
+      turns.want(tail);
+    }
+    const lastSeenAt = this.#with.streams().lastSeenAt(path);
+    // A file that is known by its content was not rotated meanwhile. An empty one proves nothing: it may have been filled,
+    // copied and emptied again.
+    const resumed = live !== null && live.offset > 0 && this.#with.streams().isSavedKey(live.stream.key);
+    if (lastSeenAt !== null && !resumed)
+      chain.push(...(await this.#with.unseen.read(path, live, lastSeenAt, chain.slice())));
+    for (const tail of chain) if (tail !== live) live?.after.add(tail);
+    const entry = this.#with.paths.get(path);
+    if (entry && entry.tail === null) entry.previous = chain.at(-1) ?? null;
+  }
+
+  #placeRest(tail: Tail, rest: Rest, saved: Saved, live: Tail | null): void {
+    const { deps, config } = this.#with;
+    if (rest.how === 'renamed') {
+      this.#with.streams().byInode.set(tail.inode, tail);
+      this.#with.orphan(tail);
+      return;
+    }
+    tail.role = 'rest';
+    tail.endsCut = rest.how === 'copy';
+    tail.fresh = false;
+    const truncated = live !== null && inodeName(live.id) === inodeName(saved.identity.id);
+    const unread = rest.size === null || rest.size > saved.position.offset;
+    if (truncated && unread) deps.port.count(config.name, 'copytruncate_recovered', 1);
+  }
+}

@@ -1,0 +1,114 @@
+import { posix } from 'node:path';
+import { copySource } from './copies.ts';
+import { closeQuietly, isFault, type RawPath, rawPath, statLater, statNow } from './disk.ts';
+import { foldersOf, openFile } from './files.ts';
+import { inodeName } from './identity.ts';
+import type { Listing } from './listing.ts';
+import { compressionOf, GzipMedium, gzipHead, peekFile } from './medium.ts';
+import { rotatedName } from './rotated.ts';
+import type { OpenFile, Streams } from './streams.ts';
+import type { Tail } from './tail.ts';
+import type { Turns } from './turns.ts';
+
+/** A generation that nobody has read; `packed` is its place where it is compressed. */
+interface Unseen {
+  readonly file: OpenFile;
+  readonly packed: RawPath | null;
+  readonly name: string;
+}
+
+/** The clock of the disk ticks in up to 10 ms: a file may look this much older than it is. */
+const clockGrainMs = 20;
+
+export interface UnseenDeps {
+  readonly listing: Listing;
+  readonly turns: Turns;
+  readonly streams: () => Streams;
+  readonly orphan: (tail: Tail) => void;
+}
+
+export class UnseenGenerations {
+  readonly #with: UnseenDeps;
+
+  constructor(deps: UnseenDeps) {
+    this.#with = deps;
+  }
+
+  /** Generations of a path that were never seen under it: rotated twice between two looks, or while nobody ran. */
+  async read(path: string, live: Tail | null, sinceMs: number, before: readonly Tail[]): Promise<Tail[]> {
+    const chain = [...before];
+    for (const candidate of await this.#find(path, live, sinceMs)) {
+      const tail = await this.#open(candidate);
+      for (const earlier of chain) tail.after.add(earlier);
+      chain.push(tail);
+      this.#with.turns.want(tail);
+    }
+    return chain;
+  }
+
+  async #open({ file, packed }: Unseen): Promise<Tail> {
+    if (packed !== null) {
+      closeQuietly(file.fd);
+      return this.#with.streams().openPacked(file, new GzipMedium(packed));
+    }
+    const tail = await this.#with.streams().open(file, { initial: false, atPath: false });
+    this.#with.orphan(tail);
+    return tail;
+  }
+
+  async #find(path: string, live: Tail | null, sinceMs: number): Promise<Unseen[]> {
+    const bases = [...new Set([posix.basename(path), ...(live ? this.#with.streams().namesOf(live) : [])])];
+    const found: Unseen[] = [];
+    for (const dir of foldersOf(path)) {
+      const remote = this.#with.listing.remote(dir);
+      const names = await this.#with.listing.names(dir);
+      const present = new Set(names.map((name) => name.text));
+      for (const name of names) {
+        const relations = bases
+          .map((base) => rotatedName(base, name.text))
+          .filter((relation) => relation !== null);
+        if (relations.length === 0 || name.kind !== 'file') continue;
+        // While it is being compressed, both are there.
+        if (name.text.endsWith('.gz') && present.has(name.text.slice(0, -3))) continue;
+        const raw = rawPath(dir, name.raw);
+        const stat = remote ? await statLater(raw) : statNow(raw);
+        if (isFault(stat) || stat.size === 0n || !stat.isFile()) continue;
+        const inode = inodeName(stat);
+        if (this.#with.streams().byInode.has(inode) || live?.inode === inode) continue;
+        // Without a birth time the last change has to do, and then only a name that can't be another log's.
+        const exact = relations.includes('exact');
+        const changedNs = exact ? stat.mtimeNs : 0n;
+        // A file that is known already may have been emptied and filled again: its birth tells nothing then.
+        const byBirth = stat.birthtimeNs > 0n && !this.#with.streams().knowsInode(inode);
+        const bornNs = byBirth ? stat.birthtimeNs : changedNs;
+        if (Number(bornNs / 1_000_000n) < sinceMs - clockGrainMs) continue;
+        const file = await openFile(path, raw, remote);
+        if ('code' in file) continue;
+        const unseen = await this.#examine(file, raw, name.text);
+        if (unseen !== null) found.push(unseen);
+        else closeQuietly(file.fd);
+      }
+    }
+    return found.sort(byAge);
+  }
+
+  /** Null for what is no log, and for a copy of something that was read. */
+  async #examine(file: OpenFile, raw: RawPath, name: string): Promise<Unseen | null> {
+    const packed = compressionOf(await peekFile(file.fd, 0, 8));
+    if (packed === 'other') return null;
+    if (packed === 'gzip') {
+      const head = await gzipHead(file.fd);
+      return head === null || head.length === 0 || this.#with.streams().knowsHead(head)
+        ? null
+        : { file, packed: raw, name };
+    }
+    const source = await copySource(file, this.#with.streams(), { name: null, self: null, head: null });
+    return source === null ? { file, packed: null, name } : null;
+  }
+}
+
+/** The oldest first: by the last write, and where the clock of the disk is too coarse, the higher number is the older. */
+function byAge(a: Unseen, b: Unseen): number {
+  const written = Number(a.file.stat.mtimeNs - b.file.stat.mtimeNs);
+  return written !== 0 ? written : b.name.localeCompare(a.name, 'en', { numeric: true });
+}
