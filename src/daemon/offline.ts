@@ -91,6 +91,7 @@ export class Offline {
         this.#advance(now);
         this.engine.apply(match, now);
       }
+      this.engine.settle();
       this.#leave();
       return result.consumed;
     };

@@ -15,6 +15,8 @@ import type { EngineTime } from './engine-time.ts';
 /** Under load effects are committed in groups: after so many matches, or so many ms. */
 const groupMatches = 1_000;
 const groupMs = 50;
+/** A stream that gives more than this at once is behind: its effects wait for the group. */
+const busyBytes = 65_536;
 /** An offset that moved without a match is saved about once a second: reading those bytes again changes nothing. */
 const offsetMs = 1_000;
 
@@ -95,10 +97,11 @@ export class Pipeline implements SourcePort {
       this.#advance(now);
       this.#deps.engine.apply(match, now);
     }
+    this.#deps.engine.settle();
     this.#move(chunk, result.consumed, stream);
     this.#matchesSinceCommit += result.matches.length;
     if (result.matches.length > 0) fault('matched');
-    if (result.matches.length > 0) this.#commitInTime();
+    if (result.matches.length > 0) this.#commitInTime(chunk.data.length < busyBytes);
     else if (result.consumed > 0) this.#arm(offsetMs);
     if (chunk.end === 'final') this.#streams.delete(chunk.stream.key);
     return result.consumed;
@@ -240,10 +243,10 @@ export class Pipeline implements SourcePort {
     this.#moved.add(key);
   }
 
-  /** At once when the last commit is long enough ago, else with the group. Always after the source has noted its identity facts. */
-  #commitInTime(): void {
+  /** At once when the stream is caught up, else with the group. Always after the source has noted its identity facts. */
+  #commitInTime(caughtUp: boolean): void {
     const since = this.#deps.clock.monotonic() - this.#lastCommitAt;
-    if (this.#matchesSinceCommit < groupMatches && since < groupMs) {
+    if (!caughtUp && this.#matchesSinceCommit < groupMatches && since < groupMs) {
       this.#arm(groupMs - since);
       return;
     }

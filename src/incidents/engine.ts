@@ -9,13 +9,13 @@ import { testFields } from '../match/where.ts';
 import type { Config } from '../model/config.ts';
 import type { Intent, Ledger, Silence } from '../model/intent.ts';
 import type { RecordMatch, RuleHit } from '../model/match.ts';
-import type { LogRecord } from '../model/record.ts';
+import type { Fields, LogRecord } from '../model/record.ts';
 import type { Rule, Severity } from '../model/rule.ts';
 import type { Store, Table } from '../model/store.ts';
 import { type Accounts, newAccounts } from './accounts.ts';
 import type { FoldDoc, IncidentDoc, RuleStats, SpokenDoc, StoryDoc, WindowDoc } from './docs.ts';
 import { Folds } from './folds.ts';
-import { digest, fieldText, rulePrefix, stateKey } from './keys.ts';
+import { fieldText, rulePrefix, stateKey } from './keys.ts';
 import { Life, recounted, removed } from './life.ts';
 import { type Found, openIncident } from './opening.ts';
 import { isSilenced, lookupFor, louder, routeTo, severityOf } from './routing.ts';
@@ -58,6 +58,8 @@ export class Engine {
   #settings: EngineSettings;
   #rules = new Map<string, Rule>();
   #silenceList: readonly Silence[] = [];
+  /** Records not yet written into their incidents. */
+  readonly #latest = new Map<IncidentDoc, { readonly record: LogRecord; readonly before: number }>();
 
   constructor(deps: EngineDeps, settings: EngineSettings) {
     this.#deps = deps;
@@ -79,6 +81,7 @@ export class Engine {
       folds: this.#folds,
       templates: this.#templates,
       tell: deps.tell,
+      settle: (doc) => this.#settleOne(doc),
       rule: (id) => this.#rules.get(id),
       labels: (rule) => this.#labels(rule, null),
     });
@@ -141,6 +144,22 @@ export class Engine {
     }
   }
 
+  /**
+   * Writes down the latest record of each incident that matched since the last call. To be called when a batch of records is
+   * through and before its bytes are gone: of a thousand repeats only the last one is looked at.
+   */
+  settle(): void {
+    for (const [doc, { record, before }] of this.#latest) doc.record = recordBody(record, before);
+    this.#latest.clear();
+  }
+
+  #settleOne(doc: IncidentDoc): void {
+    const latest = this.#latest.get(doc);
+    if (!latest) return;
+    doc.record = recordBody(latest.record, latest.before);
+    this.#latest.delete(doc);
+  }
+
   /** Everything that is due at `now`. Returns whether there may be more due at once. */
   tick(now: number): boolean {
     const due = this.#incidents.due(now, dueBatch);
@@ -187,13 +206,17 @@ export class Engine {
       this.#life.bump(rule.id, { below: 1 });
       return;
     }
-    const lookup = lookupFor(fields, { record, rule, labels: this.#labels(rule, record) });
-    if (!testFields(rule.whereStory, lookup)) return;
-    const values = (rule.by ?? []).map((name) => fieldText(fields, name));
-    const fingerprint =
-      rule.by === null ? fingerprintOf(rule.id, [], record.message) : `v1:${digest([rule.id, ...values])}`;
-    const key = stateKey(rule, rule.by === null ? [fingerprint] : values);
-    this.#take({ key, fingerprint, rule, record, fields, now });
+    if (rule.whereStory.length > 0 && !testFields(rule.whereStory, this.#lookup(rule, record, fields)))
+      return;
+    const values =
+      rule.by === null
+        ? [fingerprintOf(rule.id, [], record.message)]
+        : rule.by.map((name) => fieldText(fields, name));
+    this.#take({ key: stateKey(rule, values), values, rule, record, fields, now });
+  }
+
+  #lookup(rule: Rule, record: LogRecord, fields: Fields): Lookup {
+    return lookupFor(fields, { record, rule, labels: this.#labels(rule, record) });
   }
 
   #labels(rule: Rule, record: LogRecord | null): Record<string, string> {
@@ -216,22 +239,23 @@ export class Engine {
         doc = this.#open(key, rule, now);
       }
     }
-    const lookup = lookupFor(fields, { record, rule, labels: this.#labels(rule, record) });
-    const severity = severityOf(rule, lookup);
+    // Most rules have one severity and most times no silence is in force: then nothing is looked up.
+    const [only] = rule.severity;
+    const plain = rule.severity.length === 1 && only !== undefined && only.when.length === 0;
+    const severity = plain ? only.is : severityOf(rule, this.#lookup(rule, record, fields));
     const opened = !doc;
     doc ??= openIncident({
       ...found,
       severity,
       labels: this.#labels(rule, record),
-      channels: this.#route(rule, severity, lookup),
+      channels: this.#route(rule, severity, this.#lookup(rule, record, fields)),
     });
     this.#join(doc, found, size, severity);
-    this.#account(doc, { opened, size, silenced: isSilenced(this.#silenceList, now, rule, lookup) });
-    this.#life.bump(rule.id, {
-      matched: size,
-      below: 1 - size,
-      ...(opened ? { incidents: 1, firing: 1 } : {}),
-    });
+    const silenced =
+      this.#silenceList.length > 0 &&
+      isSilenced(this.#silenceList, now, rule, this.#lookup(rule, record, fields));
+    this.#account(doc, { opened, size, silenced });
+    this.#life.counted(rule.id, size, opened);
     this.#life.step(key, doc, now);
   }
 
@@ -277,7 +301,7 @@ export class Engine {
     doc.state = 'firing';
     if (doc.count > size) {
       doc.fields = fields;
-      doc.record = recordBody(record, rule.context.before);
+      this.#latest.set(doc, { record, before: rule.context.before });
     }
     bumpTop(doc.top, fields, rule.by ?? []);
     if (louder(doc.severity, severity) !== doc.severity) this.#escalate(doc, rule, record, severity);

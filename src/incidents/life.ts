@@ -27,6 +27,8 @@ export interface LifeDeps {
   readonly folds: Folds;
   readonly templates: Templates;
   readonly tell: (intent: Intent, now: number) => void;
+  /** Writes the latest record of an incident into it, before it is told. */
+  readonly settle: (doc: IncidentDoc) => void;
   /** The rule of an id as it is now. */
   readonly rule: (id: string) => Rule | undefined;
   /** Labels that every message of a rule carries. */
@@ -86,6 +88,7 @@ export class Life {
   say(key: string, doc: IncidentDoc, kind: 'first' | 'summary' | 'resolved', now: number): void {
     const rule = this.#deps.rule(doc.rule);
     if (!rule) return;
+    this.#deps.settle(doc);
     this.#deps.tell(tellIncident(doc, kind, this.#facts(rule, doc.labels, now)), now);
     doc.toldCount = doc.count;
     doc.untold = { opened: 0, repeats: 0 };
@@ -123,6 +126,7 @@ export class Life {
     doc.resolvedAt = now;
     doc.fields = { ...doc.fields, ended: why };
     if (doc.fold === null && (doc.lastToldAt !== null || doc.untold.opened + doc.untold.repeats > 0)) {
+      this.#deps.settle(doc);
       this.#deps.tell(tellIncident(doc, 'resolved', this.#facts(rule, doc.labels, now)), now);
       doc.untold = { opened: 0, repeats: 0 };
     }
@@ -143,12 +147,28 @@ export class Life {
   pruneHistory(now: number): void {
     for (const { key } of this.#deps.history.due(now, dueBatch)) this.#deps.history.delete(key);
   }
-  bump(rule: string, change: Partial<RuleStats>): void {
-    const stats = this.#deps.stats.get(rule) ?? { matched: 0, below: 0, incidents: 0, firing: 0 };
-    stats.matched += change.matched ?? 0;
+
+  /** Counts what a rule did. */
+  bump(rule: string, change: { readonly below?: number; readonly firing?: number }): void {
+    const stats = this.#stats(rule);
     stats.below += change.below ?? 0;
-    stats.incidents += change.incidents ?? 0;
     stats.firing += change.firing ?? 0;
     this.#deps.stats.put(rule, stats, null);
+  }
+
+  /** Counts a match that belongs to an incident; `size` of them when it filled a window, whose others were below until now. */
+  counted(rule: string, size: number, opened: boolean): void {
+    const stats = this.#stats(rule);
+    stats.matched += size;
+    stats.below -= size - 1;
+    if (opened) {
+      stats.incidents++;
+      stats.firing++;
+    }
+    this.#deps.stats.put(rule, stats, null);
+  }
+
+  #stats(rule: string): RuleStats {
+    return this.#deps.stats.get(rule) ?? { matched: 0, below: 0, incidents: 0, firing: 0 };
   }
 }

@@ -9,7 +9,8 @@ import { recordBody } from './tell.ts';
 /** A match with its key, before it is known whether an incident is open. */
 export interface Found {
   readonly key: string;
-  readonly fingerprint: string;
+  /** Texts of the `by` fields, or the automatic fingerprint where there is no `by`. */
+  readonly values: readonly string[];
   readonly rule: Rule;
   readonly record: LogRecord;
   readonly fields: Fields;
@@ -30,7 +31,7 @@ export function openIncident({
   fields,
   now,
   key,
-  fingerprint,
+  values,
   severity,
   labels,
   channels,
@@ -42,7 +43,7 @@ export function openIncident({
     id: digest([rule.id, key, record.stream.key, String(record.offset)]),
     rule: rule.id,
     countingHash: rule.countingHash,
-    fingerprint,
+    fingerprint: rule.by === null ? (values[0] ?? '') : `v1:${digest([rule.id, ...values])}`,
     by,
     labels,
     channels,

@@ -47,6 +47,10 @@ const masks = {
 /** A run of so many NULs at the head of a line is a hole in the file and ends the record before it. */
 const holeBytes = 4096;
 
+/** First bytes of lines that may continue a record without being in a trace. */
+const special = new Uint8Array(256);
+for (const ch of ' \tTDCS.g}0123456789') special[ch.charCodeAt(0)] = 1;
+
 /** Where a trace stands: outside, among Python's frames, after its exception line, among Go's frames. */
 const outside = 0;
 const inFrames = 1;
@@ -80,6 +84,8 @@ export class RecordIndex {
 
   readonly #mask: number;
   readonly #start: Pattern | null;
+  /** Each line is a record. */
+  readonly #alone: boolean;
   readonly #options: IndexOptions;
   #open = false;
   #openHeader = false;
@@ -98,6 +104,7 @@ export class RecordIndex {
       // A pattern that does not compile is refused by the configuration; each line stands alone then.
       if (compiled.ok) this.#start = compiled.pattern;
     }
+    this.#alone = this.#mask === 0 && this.#start === null;
   }
 
   /** Forgets the open record: what comes next begins a new one. */
@@ -161,10 +168,12 @@ export class RecordIndex {
     let at = this.scanned;
     let colour = data.indexOf(0x1b, at);
     let nul = data.indexOf(0, at);
-    const plain = this.#mask === 0 && this.#start === null;
+    const plain = this.#alone;
     const quick = (this.#mask & headers) !== 0;
     while (at < length) {
       let from = at === 0 ? textStart : at;
+      if (nul >= 0 && nul < from) nul = data.indexOf(0, from);
+      if (colour >= 0 && colour < from) colour = data.indexOf(0x1b, from);
       if (nul === from) {
         // A hole that a truncation left: its bytes belong to no line.
         while (data[from] === 0) from++;
@@ -201,8 +210,6 @@ export class RecordIndex {
           if (verdict === null) break;
           this.#add(verdict, from, next);
         }
-        if (colour >= 0 && colour < end) colour = data.indexOf(0x1b, end);
-        if (nul >= 0 && nul < end) nul = data.indexOf(0, end);
       } else {
         let to = end;
         while (to > from && data[to - 1] === 0x0d) to--;
@@ -226,17 +233,23 @@ export class RecordIndex {
   #quick(data: Buffer, from: number, to: number, next: number): boolean {
     if (this.#forceStart) return false;
     const first = data[from] as number;
-    if (first === 0x5b || first === 0x32 || (first >= 0x41 && first <= 0x53)) {
-      if (this.#hadTrace || !isHeader(data, from, to)) return false;
+    if ((first === 0x5b || first === 0x32 || (first >= 0x41 && first <= 0x53)) && isHeader(data, from, to)) {
+      if (this.#hadTrace) return false;
       this.#openHeader = true;
       this.#trace = outside;
       this.#inherited = null;
       this.#push(from);
       return true;
     }
-    if (!this.#openHeader || !this.#open || first === 0x7b || first === 0x54) return false;
-    if (first >= 0x30 && first <= 0x39) return false;
-    return next - (this.starts[this.count - 1] ?? 0) <= maxRecordBytes;
+    if (this.#openHeader && this.#open) {
+      if (first === 0x7b || first === 0x54 || (first >= 0x30 && first <= 0x39)) return false;
+      return next - (this.starts[this.count - 1] ?? 0) <= maxRecordBytes;
+    }
+    if (this.#trace !== outside || this.#hadTrace || special[first] === 1) return false;
+    this.#openHeader = false;
+    this.#inherited = null;
+    this.#push(from);
+    return true;
   }
 
   #add(begins: boolean, at: number, next: number): void {
@@ -254,7 +267,8 @@ export class RecordIndex {
       this.starts = larger;
     }
     this.starts[this.count++] = at;
-    this.#open = true;
+    // Where each line stands alone nothing can follow it: it is complete at its end.
+    this.#open = !this.#alone;
   }
 
   /** A line over the limit: its head ends the open record if it belongs to it, else is a record; the next line begins anew. */
