@@ -3,6 +3,9 @@ import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { TocsinError } from '../model/problem.ts';
 import { type CliIo, complain, exitCodes } from './io.ts';
 
+/** Besides everything about the state directory: what a person can only mend by giving something else. */
+const wrongInput = ['E_LISTEN', 'E_USAGE', 'E_READ', 'E_NO_CONFIG', 'E_SILENCE'];
+
 /** Runs the command line. Never throws for what a person or the world did wrong: it says so and gives 1 or 2. */
 export async function cli(argv: readonly string[], io: CliIo): Promise<number> {
   let code: number = exitCodes.done;
@@ -16,11 +19,7 @@ export async function cli(argv: readonly string[], io: CliIo): Promise<number> {
     if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.done : exitCodes.wrong;
     if (error instanceof TocsinError) {
       complain(io, `${error.code}: ${error.message}`);
-      return error.code.startsWith('E_STATE') ||
-        error.code === 'E_LISTEN' ||
-        error.code === 'E_USAGE' ||
-        error.code === 'E_READ' ||
-        error.code === 'E_NO_CONFIG'
+      return error.code.startsWith('E_STATE') || wrongInput.includes(error.code)
         ? exitCodes.wrong
         : exitCodes.no;
     }

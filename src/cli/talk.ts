@@ -30,6 +30,7 @@ function stateDirOf(io: CliIo, flags: TalkFlags): string {
     if (existsSync(here)) return here;
     throw noConfig();
   }
+  if (!existsSync(configPath)) throw new TocsinError('E_NO_CONFIG', `there is no file ${configPath}`);
   const options = loadOptions(io, flags, configPath, { files: [], stdin: false, print: false });
   const parsed = loadConfig(options);
   return parsed.ok ? parsed.value.stateDir : guessStateDir(options);
@@ -200,6 +201,11 @@ export async function deadLetters(
       ? (asked.data as DeadLetter[])
       : readState(dir, (store) => new DeadLetters(store).list(1_000));
     const letters = all.filter((letter) => key === undefined || letterName(letter) === key);
+    if (key !== undefined && letters.length === 0)
+      throw new TocsinError(
+        'E_UNKNOWN',
+        `there is no dead letter ${JSON.stringify(key)}; see "tocsin dead-letters list"`,
+      );
     if (flags.json || action === 'show') print(io, JSON.stringify(letters, null, 2));
     else if (letters.length === 0) print(io, 'no dead letters');
     else

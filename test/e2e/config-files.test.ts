@@ -173,7 +173,7 @@ state: { dir: ${join(dir, 'state')} }
     const server = await webhookServer();
     const { dir, write } = shop({
       channels: `hook: { type: webhook, url: '${server.url}' }`,
-      rest: "labels: { env: '${ENV_NAME}', other: '${UNSET:-a: b}' }",
+      rest: `labels: { env: '\${ENV_NAME}', other: '\${UNSET:-a: b}' }`,
     });
     await startDaemon(dir, { env: { ENV_NAME: "x', evil: 'y\nrules: []" } });
     write('boom in kitchen');
@@ -225,7 +225,8 @@ state: { dir: ${join(dir, 'state')} }
       'tocsin.yaml',
       readFileSync(join(dir, 'tocsin.yaml'), 'utf8')
         .replace('{ app: { file: app.log } }', '{ app: { file: app.log }, second: { file: second.log } }')
-        .replace(server.url, `${server.url}/new`) + `admin: { listen: '127.0.0.1:${port}' }\n`,
+        .replace(server.url, `${server.url}/new`)
+        .replace('channels:', `admin: { listen: '127.0.0.1:${port}' }\nchannels:`),
     );
     await waitFor('the reload', () => reloads(daemon) === 1);
     write('a 1');

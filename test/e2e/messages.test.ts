@@ -155,7 +155,7 @@ describe('a live daemon with a configuration', () => {
       channels: `hook: { type: webhook, url: '${server.url}' }`,
     });
     await startDaemon(place.dir);
-    const rest = '{{ 7 | times: 7 }} {% raw %} ${7*7} <%= 1 %> $& $1 $` $$ %s %n __proto__ #{x}';
+    const rest = `{{ 7 | times: 7 }} {% raw %} \${7*7} <%= 1 %> $& $1 $\` $$ %s %n __proto__ #{x}`;
     place.write(`odd ${rest}`);
     const { json } = await waitFor('the message', () => server.received[0]);
     expect(json.incident.title).toBe(`odd: ${rest}`);

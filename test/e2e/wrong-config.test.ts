@@ -243,7 +243,7 @@ hook: { type: webhook, url: '${server.url}' }`,
       join(dir, 'tocsin.yaml'),
       readFileSync(join(dir, 'tocsin.yaml'), 'utf8').replace(
         'channels:',
-        "channels:\n  other: { type: webhook, url: '${UNSET_URL}' }",
+        `channels:\n  other: { type: webhook, url: '\${UNSET_URL}' }`,
       ),
     );
     expect(await run(['run', '--strict'], { cwd: dir })).toMatchObject({
