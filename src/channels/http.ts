@@ -35,6 +35,8 @@ export interface HttpRequest {
 export interface HttpDoor {
   /** One POST of a JSON body. Never rejects. A reused connection that died before any byte came is replaced once. */
   postJson(request: HttpRequest): Promise<HttpResult>;
+  /** Loads the library now, so that the first POST does not wait for it. */
+  warm(): void;
   close(): Promise<void>;
 }
 
@@ -118,6 +120,11 @@ export function openHttpDoor(options: HttpDoorOptions): HttpDoor {
   };
   return {
     postJson,
+    warm: () => {
+      opened ??= openAgent();
+      // A library that does not load is told by the first message.
+      opened.catch(ignore);
+    },
     close: async () => {
       const agent = await opened;
       await agent?.destroy().catch(ignore);

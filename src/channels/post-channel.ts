@@ -58,6 +58,7 @@ export function createPostChannel(
       const result = await door.postJson({ ...rendered, signal: options.signal });
       return decideDelivery(parts.manners, result, { now: deps.clock.now(), host: url.host, plain, hide });
     },
+    warm: () => door.warm(),
     close: () => door.close(),
   };
 }

@@ -20,6 +20,11 @@ export class ChannelSet {
     this.#deps = deps;
   }
 
+  /** Loads what the first message of each needs. */
+  warm(): void {
+    for (const channel of this.#channels) channel.warm?.();
+  }
+
   make(configs: readonly ChannelConfig[]): MadeChannel[] {
     const made = configs.map((config) => ({ config, channel: createChannel(config, this.#deps) }));
     // A request under way ends on the old channel; its answer still counts.

@@ -229,7 +229,10 @@ export class Daemon {
       if (!options.once) await this.#listen();
       for (const source of this.config.sources) await this.sources.start(source, firstStart);
       this.#undo.push(() => this.#stopSources());
-      if (!options.once) this.#tickLater();
+      if (!options.once) {
+        this.#channels.warm();
+        this.#tickLater();
+      }
     } catch (error) {
       await this.#drainUndo();
       throw error;

@@ -128,6 +128,8 @@ export interface Channel {
     notification: Notification,
     options: { readonly signal: AbortSignal; readonly plain: boolean },
   ): Promise<Delivery>;
+  /** Loads what the first message needs, so that it is not late. Never throws; may be absent. */
+  warm?(): void;
   close(): Promise<void>;
 }
 
