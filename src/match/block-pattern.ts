@@ -102,6 +102,14 @@ function isEmptyable(node: PatternNode): boolean {
   return (node.kind === 'repeat' && node.min === 0) || node.kind === 'end' || node.kind === 'border';
 }
 
+/**
+ * Whether a later part is to be preferred: what stands before the variable parts of a line is often the frame of many
+ * lines ("Task x[...] received", "Task x[...] failed"), what stands behind them tells lines apart.
+ */
+function tells(later: number, earlier: number): boolean {
+  return later > earlier || (later >= tellingWeight && later * 3 >= earlier * 2);
+}
+
 /** The part of a sequence between wide repeats that tells most, or all of it where no part tells enough. */
 function reduce(nodes: readonly PatternNode[]): BlockPattern {
   const flat = flatten(nodes);
@@ -116,7 +124,7 @@ function reduce(nodes: readonly PatternNode[]): BlockPattern {
       part.push(node);
       continue;
     }
-    if (weight(part) > weight(best)) {
+    if (tells(weight(part), weight(best))) {
       best = part;
       bestStart = start;
     }

@@ -16,24 +16,43 @@ export interface Head {
 }
 
 const noHead: Head = { length: 0, time: null, level: null, process: null };
-/** A header is looked for in so many characters; process names are short. */
-const maxHeader = 256;
+/** Characters of a level's and of a process's name at most. */
+const maxLevel = 12;
+const maxProcess = 120;
 
-const afterStamp = /^: ([A-Za-z]{3,12})\/([^\]\n]{1,120})\] ?/;
+/** Places of `: LEVEL/Process]` behind a stamp: the slash and the bracket; null where the text is not so. */
+function namesAt(text: string, at: number): { readonly slash: number; readonly close: number } | null {
+  if (text.charCodeAt(at) !== 58 || text.charCodeAt(at + 1) !== 32) return null;
+  let slash = at + 2;
+  while (slash - at - 2 <= maxLevel && isLetter(text.charCodeAt(slash))) slash++;
+  if (slash - at < 5 || slash - at - 2 > maxLevel || text.charCodeAt(slash) !== 47) return null;
+  let close = slash + 1;
+  for (; close - slash - 1 <= maxProcess; close++) {
+    const code = text.charCodeAt(close);
+    if (code === 93) return close > slash + 1 ? { slash, close } : null;
+    if (code === 10 || Number.isNaN(code)) return null;
+  }
+  return null;
+}
+
+function isLetter(code: number): boolean {
+  return (code >= 65 && code <= 90) || (code >= 97 && code <= 122);
+}
 
 /** `[YYYY-MM-DD HH:MM:SS,mmm: LEVEL/Process] ` at the head of a text, or null. */
 export function celeryHead(text: string, zone: string): Head | null {
   if (text.charCodeAt(0) !== 91 || text.charCodeAt(20) !== 44) return null;
-  const wall = wallClock(text, 1);
   const ms = Number(text.slice(21, 24));
-  if (Number.isNaN(wall) || !(ms >= 0)) return null;
-  const found = afterStamp.exec(text.slice(24, 24 + maxHeader));
-  if (!found) return null;
+  if (!(ms >= 0)) return null;
+  const names = namesAt(text, 24);
+  if (names === null) return null;
+  const wall = wallClock(text, 1);
+  if (Number.isNaN(wall)) return null;
   return {
-    length: 24 + found[0].length,
+    length: names.close + (text.charCodeAt(names.close + 1) === 32 ? 2 : 1),
     time: zonedTime(wall + ms, zone),
-    level: levelOf(found[1] ?? ''),
-    process: found[2] ?? null,
+    level: levelOf(text.slice(26, names.slash)),
+    process: text.slice(names.slash + 1, names.close),
   };
 }
 
@@ -48,13 +67,32 @@ export function headOf(text: string, format: Format, zone: string, receivedAt: n
   return noHead;
 }
 
-/** Fields that a head gives. Without prototype; made anew for each record. */
-export function headFields(head: Head): Record<string, FieldValue> {
-  const fields: Record<string, FieldValue> = Object.create(null);
-  if (head.time !== null) fields['time'] = new Date(head.time).toISOString();
-  if (head.level !== null) fields['level'] = head.level;
-  if (head.process !== null) fields['process'] = head.process;
+/** Puts the fields that a head gives where no value stands yet; gives the same object. */
+export function addHeadFields(fields: Record<string, FieldValue>, head: Head): Record<string, FieldValue> {
+  if (head.time !== null && fields['time'] === undefined) fields['time'] = isoTime(head.time);
+  if (head.level !== null && fields['level'] === undefined) fields['level'] = head.level;
+  if (head.process !== null && fields['process'] === undefined) fields['process'] = head.process;
   return fields;
+}
+
+/** Lines of one second come together: the text of a time up to its seconds is kept. */
+let lastSecond = Number.NaN;
+let lastText = '';
+
+function isoTime(time: number): string {
+  const second = Math.floor(time / 1000);
+  if (second !== lastSecond) {
+    lastText = new Date(second * 1000).toISOString().slice(0, -4);
+    lastSecond = second;
+  }
+  return `${lastText}${String(time - second * 1000).padStart(3, '0')}Z`;
+}
+
+/** The process of a line with Celery's header, or null: cheaper than all of the header. */
+export function processOf(line: string): string | null {
+  if (line.charCodeAt(0) !== 91 || line.charCodeAt(20) !== 44) return null;
+  const names = namesAt(line, 24);
+  return names === null ? null : line.slice(names.slash + 1, names.close);
 }
 
 /** Whether a process name tells lines of one task run apart: the main process (and its threads) mixes many. */

@@ -7,10 +7,15 @@ import type { Conditions, FieldTest, TextCondition, TextScope } from '../model/r
 import { compilePattern, type Pattern } from './regex.ts';
 import { matchesGlob, testFields } from './where.ts';
 
+interface CompiledTest {
+  readonly literal: string | null;
+  readonly pattern: Pattern | null;
+}
+
 interface CompiledText {
   readonly all: boolean;
   readonly scope: TextScope;
-  readonly tests: readonly { readonly literal: string | null; readonly pattern: Pattern | null }[];
+  readonly tests: readonly CompiledTest[];
 }
 
 export interface CompiledConditions {
@@ -28,6 +33,11 @@ export interface Subject {
   readonly body: string;
   readonly message: string;
   readonly trace: string;
+  /** The same texts as UTF-8. */
+  readonly rawBytes: Buffer;
+  readonly bodyBytes: Buffer;
+  readonly messageBytes: Buffer;
+  readonly traceBytes: Buffer;
   /** A field by path, with `captured` before the record's own. */
   lookup(path: string, captured: Captures): FieldValue | undefined;
 }
@@ -76,31 +86,21 @@ export function comesFrom(from: readonly string[] | null, stream: StreamInfo): b
   });
 }
 
-/** One test on one text; captures go into `into` when it is given. First writer wins. */
-function testText(test: CompiledText['tests'][number], text: string, into: Captures | null): boolean {
+/** One test on one text; captures go into `into` when it is given. */
+function testText(test: CompiledTest, text: string, bytes: Buffer, into: Captures | null): boolean {
   if (test.literal !== null) return text.includes(test.literal);
   const pattern = test.pattern;
   if (pattern === null) return false;
-  if (into === null || pattern.groups.length === 0) return pattern.test(text);
-  const found = pattern.exec(text);
-  if (found === null) return false;
-  for (const name of pattern.groups) {
-    const value = found.groups[name];
-    if (value !== undefined && into[name] === undefined) into[name] = value;
-  }
-  return true;
+  if (into === null || pattern.groups.length === 0) return pattern.test(bytes);
+  return pattern.capture(text, bytes, into);
 }
 
-function holdsIn(
-  test: CompiledText['tests'][number],
-  scope: TextScope,
-  subject: Subject,
-  into: Captures | null,
-): boolean {
-  if (scope === 'message') return testText(test, subject.message, into);
-  if (scope === 'trace') return subject.trace !== '' && testText(test, subject.trace, into);
-  if (testText(test, subject.body, into)) return true;
-  return subject.raw !== subject.body && testText(test, subject.raw, into);
+function holdsIn(test: CompiledTest, scope: TextScope, subject: Subject, into: Captures | null): boolean {
+  if (scope === 'message') return testText(test, subject.message, subject.messageBytes, into);
+  if (scope === 'trace')
+    return subject.trace !== '' && testText(test, subject.trace, subject.traceBytes, into);
+  if (testText(test, subject.body, subject.bodyBytes, into)) return true;
+  return subject.raw !== subject.body && testText(test, subject.raw, subject.rawBytes, into);
 }
 
 function textHolds(condition: CompiledText, subject: Subject, into: Captures | null): boolean {
@@ -108,6 +108,9 @@ function textHolds(condition: CompiledText, subject: Subject, into: Captures | n
   if (condition.all) return tests.every((test) => holdsIn(test, scope, subject, into));
   return tests.some((test) => holdsIn(test, scope, subject, into));
 }
+
+/** Captures that nothing was put into yet: most evaluations say no and leave it empty for the next one. */
+let blank: Captures = Object.create(null);
 
 /**
  * The captures of a record that meets all conditions, or null. `compute` is called after the texts matched and may add
@@ -118,8 +121,17 @@ export function evaluate(
   subject: Subject,
   compute: ((captures: Captures) => void) | null,
 ): Captures | null {
-  const captures: Captures = Object.create(null);
-  for (const text of conditions.text) if (!textHolds(text, subject, captures)) return null;
+  const captures = blank;
+  let first = true;
+  for (const text of conditions.text) {
+    if (!textHolds(text, subject, captures)) {
+      // The first of several tests that must all hold may have captured before the second said no.
+      if (!first || (text.all && text.tests.length > 1)) blank = Object.create(null);
+      return null;
+    }
+    first = false;
+  }
+  blank = Object.create(null);
   for (const except of conditions.except) if (excludes(except, subject, captures)) return null;
   compute?.(captures);
   if (

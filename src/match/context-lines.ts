@@ -3,7 +3,7 @@
  * tail of the bytes that went before; gives lines cleaned, redacted and cut.
  */
 import type { Format } from '../model/config.ts';
-import { celeryHead, tellsApart } from './celery.ts';
+import { processOf, tellsApart } from './celery.ts';
 import { cleanText } from './clean.ts';
 import { redact } from './redact.ts';
 
@@ -14,27 +14,37 @@ const sharedBytes = 16 * 1024;
 /** Characters of one line. */
 const maxLine = 2048;
 
-/** Lines of context before a place of a text; `process` is the record's own. Oldest first. */
+/** Lines of context at the end of a text; `process` is that of the record behind it. Oldest first. */
 function linesBefore(text: string, process: string | null, count: number, format: Format): string[] {
-  const lines = text.split('\n');
+  const one = format !== 'plain' && tellsApart(process);
   const found: string[] = [];
-  let current: string | null = null;
-  for (const line of lines) {
+  // Lines without a header belong to the header before them: they wait until it is seen.
+  let waiting: string[] = [];
+  let end = text.endsWith('\n') ? text.length - 1 : text.length;
+  while (end > 0 && found.length < count) {
+    const start = text.lastIndexOf('\n', end - 1) + 1;
+    const line = text.slice(start, end);
+    end = start - 1;
     if (line === '') continue;
-    if (tellsApart(process)) {
-      const head = format === 'plain' ? null : celeryHead(line, 'UTC');
-      if (head) current = head.process;
-      if (current !== process) continue;
+    if (!one) {
+      found.push(line);
+      continue;
     }
-    found.push(line);
-    if (found.length > count) found.shift();
+    waiting.push(line);
+    const own = processOf(line);
+    if (own === null) continue;
+    if (own === process) found.push(...waiting);
+    waiting = [];
   }
-  return found.map((line) => {
-    // A copy, so that a kept line does not keep the whole window.
-    const text = redact(line).text;
-    const cut = text.length > maxLine ? `${text.slice(0, maxLine).toWellFormed()}…` : text;
-    return Buffer.from(cut).toString();
-  });
+  return found
+    .slice(0, count)
+    .reverse()
+    .map((line) => {
+      const text = redact(line.length > maxLine * 2 ? line.slice(0, maxLine * 2) : line).text;
+      const cut = text.length > maxLine ? `${text.slice(0, maxLine).toWellFormed()}…` : text;
+      // A copy, so that a kept line does not keep the whole window.
+      return Buffer.from(cut).toString();
+    });
 }
 
 /** Context of one stream. Data given to `begin` must stay as it is until the next `begin` or `end`. */

@@ -8,7 +8,7 @@
 export type PatternNode =
   | { readonly kind: 'char'; readonly source: string; readonly fold: boolean }
   | { readonly kind: 'set'; readonly source: string; readonly fold: boolean; readonly wide: boolean }
-  | { readonly kind: 'start' | 'end' }
+  | { readonly kind: 'start' | 'end'; readonly source: string }
   | { readonly kind: 'border'; readonly source: string }
   | { readonly kind: 'group'; readonly name: string | null; readonly branches: readonly PatternNode[][] }
   | {
@@ -17,6 +17,8 @@ export type PatternNode =
       readonly min: number;
       /** Infinity for `*`, `+`, `{n,}`. */
       readonly max: number;
+      /** Prefers to be short. */
+      readonly lazy: boolean;
     };
 
 interface Flags {
@@ -91,7 +93,7 @@ class PatternReader {
       case '^':
       case '$':
         this.at++;
-        return [{ kind: ch === '^' ? 'start' : 'end' }];
+        return [{ kind: ch === '^' ? 'start' : 'end', source: ch }];
       case '*':
       case '+':
       case '?':
@@ -115,7 +117,7 @@ class PatternReader {
     if (ch === 'Q') return this.quoted();
     if (ch === 'A' || ch === 'z') {
       this.at += 2;
-      return [{ kind: ch === 'A' ? 'start' : 'end' }];
+      return [{ kind: ch === 'A' ? 'start' : 'end', source: `\\${ch}` }];
     }
     if (ch === 'b' || ch === 'B') {
       this.at += 2;
@@ -205,7 +207,13 @@ class PatternReader {
         min = Number(found[2]);
         max = found[3] === undefined ? min : found[4] === '' ? Number.POSITIVE_INFINITY : Number(found[4]);
       }
-      result = { kind: 'repeat', node: result, min, max };
+      result = {
+        kind: 'repeat',
+        node: result,
+        min,
+        max,
+        lazy: found[0].length > 1 && found[0].endsWith('?'),
+      };
     }
   }
 }

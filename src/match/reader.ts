@@ -184,8 +184,10 @@ export class StreamReader {
       const end = starts[record + 1] ?? 0;
       const from = record === 0 && start === 0 ? textStart : start;
       const text = recordText(data, from, cut ?? end, clean);
-      const subject = new RecordSubject(text, context);
-      const hits = this.#hits(rules, subject, clean && cut === undefined ? data.subarray(from, end) : text);
+      // Clean bytes are the text; what stands behind it are line ends.
+      const bytes = clean ? data.subarray(from, from + Buffer.byteLength(text)) : null;
+      const subject = new RecordSubject(text, bytes, context);
+      const hits = this.#hits(rules, subject);
       if (hits.length === 0) return false;
       const built = subject.record({
         offset: offset + start,
@@ -239,17 +241,16 @@ export class StreamReader {
     for (const cut of cuts.keys()) if (cut > looked && cut < count) once(cut, false);
   }
 
-  /** Every rule that wants the record, exactly. `bytes` is what the set is asked with: the record as it came if clean. */
+  /** Every rule that wants the record, exactly. */
   #hits(
     rules: CompiledRules,
     subject: RecordSubject,
-    bytes: Buffer | string,
   ): { readonly entry: Entry; readonly captures: Captures }[] {
     const { entries, every, targets } = rules;
     let asked: readonly number[];
     if (entries.length <= fewEntries) asked = allOf(entries.length);
     else {
-      const found = rules.tested ? rules.test.match(bytes).flatMap((at) => targets[at] ?? []) : [];
+      const found = rules.tested ? rules.test.match(subject.rawBytes).flatMap((at) => targets[at] ?? []) : [];
       asked = every.length === 0 && found.length < 2 ? found : [...found, ...every].sort((a, b) => a - b);
     }
     const hits: { entry: Entry; captures: Captures }[] = [];

@@ -89,11 +89,17 @@ function digits(text: string, at: number, count: number): number {
   return value;
 }
 
+/** Lines of one second come together: the last clock that was read. */
+let lastClock = '\0';
+let lastWall = Number.NaN;
+
 /** `YYYY-MM-DD HH:MM:SS` at a place -> that wall clock as if it were UTC, ms; NaN where it is not one. 19 characters. */
 export function wallClock(text: string, at: number): number {
+  if (text.startsWith(lastClock, at)) return lastWall;
   if (text.charCodeAt(at + 4) !== 45 || text.charCodeAt(at + 7) !== 45 || text.charCodeAt(at + 13) !== 58) {
     return Number.NaN;
   }
+  if (text.charCodeAt(at + 16) !== 58) return Number.NaN;
   const month = digits(text, at + 5, 2);
   const day = digits(text, at + 8, 2);
   const hour = digits(text, at + 11, 2);
@@ -102,7 +108,9 @@ export function wallClock(text: string, at: number): number {
   if (!(month >= 1 && month <= 12 && day >= 1 && day <= 31 && hour <= 23 && minute <= 59 && second <= 60)) {
     return Number.NaN;
   }
-  return Date.UTC(digits(text, at, 4), month - 1, day, hour, minute, second);
+  lastClock = text.slice(at, at + 19);
+  lastWall = Date.UTC(digits(text, at, 4), month - 1, day, hour, minute, second);
+  return lastWall;
 }
 
 export interface Stamp {
@@ -176,6 +184,10 @@ const levelAliases: ReadonlyMap<string, Level> = new Map([
   ['emerg', 'emergency'],
   ['information', 'info'],
   ['verbose', 'debug'],
+  // As Python writes them: most lines are spared a change of case.
+  ...(['DEBUG', 'INFO', 'WARNING', 'ERROR', 'CRITICAL'] as const).map(
+    (word) => [word, word.toLowerCase() as Level] as const,
+  ),
 ]);
 
 /** A word for a level in any case -> the level, or null. */

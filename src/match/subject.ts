@@ -1,13 +1,14 @@
 /**
- * One record that some rule may want, read as far as it is asked: text, head, message, trace, fields. From it, once a rule
- * said yes, the LogRecord that leaves this room: cut, and without secrets.
+ * One record that some rule may want, read as far as it is asked: text, head, message, trace, fields. Once a rule said yes,
+ * it gives the record and the fields that leave this room, without secrets.
  */
 import type { Format } from '../model/config.ts';
 import type { Fields, FieldValue, LogRecord, StreamInfo } from '../model/record.ts';
-import { type Head, headFields, headOf } from './celery.ts';
+import { addHeadFields, type Head, headOf } from './celery.ts';
 import type { Captures, Subject } from './conditions.ts';
-import { redact, redactValue } from './redact.ts';
-import { cutText, type Parts, partsOf } from './trace.ts';
+import { MatchedRecord, type RecordPlace } from './matched-record.ts';
+import { type Redaction, redact, redactValue } from './redact.ts';
+import { type Parts, partsOf } from './trace.ts';
 import { lookupField } from './where.ts';
 
 export interface SubjectContext {
@@ -24,11 +25,17 @@ export class RecordSubject implements Subject {
   #parts: Parts | null = null;
   #fields: Record<string, FieldValue> | null = null;
   #body: string | null = null;
-  #secrets: readonly string[] = [];
+  #redaction: Redaction | null = null;
 
-  /** `raw`: the record's text, cleaned, without line ends behind it. */
-  constructor(raw: string, context: SubjectContext) {
+  #rawBytes: Buffer | null;
+  #bodyBytes: Buffer | null = null;
+  #messageBytes: Buffer | null = null;
+  #traceBytes: Buffer | null = null;
+
+  /** `raw`: the record's text, cleaned, without line ends behind it; `bytes`: the same as UTF-8 where it is at hand. */
+  constructor(raw: string, bytes: Buffer | null, context: SubjectContext) {
     this.raw = raw;
+    this.#rawBytes = bytes;
     this.#context = context;
   }
 
@@ -59,8 +66,33 @@ export class RecordSubject implements Subject {
     return this.#parts.trace;
   }
 
+  get rawBytes(): Buffer {
+    this.#rawBytes ??= Buffer.from(this.raw);
+    return this.#rawBytes;
+  }
+
+  get bodyBytes(): Buffer {
+    if (this.#bodyBytes === null) {
+      const header = this.head.length;
+      const ascii = this.raw.length === this.rawBytes.length;
+      const length = ascii ? header : Buffer.byteLength(this.raw.slice(0, header));
+      this.#bodyBytes = length === 0 ? this.rawBytes : this.rawBytes.subarray(length);
+    }
+    return this.#bodyBytes;
+  }
+
+  get messageBytes(): Buffer {
+    this.#messageBytes ??= this.message === this.body ? this.bodyBytes : Buffer.from(this.message);
+    return this.#messageBytes;
+  }
+
+  get traceBytes(): Buffer {
+    this.#traceBytes ??= Buffer.from(this.trace);
+    return this.#traceBytes;
+  }
+
   get fields(): Record<string, FieldValue> {
-    this.#fields ??= headFields(this.head);
+    this.#fields ??= addHeadFields(Object.create(null), this.head);
     return this.#fields;
   }
 
@@ -106,51 +138,21 @@ export class RecordSubject implements Subject {
   }
 
   /** The record as it leaves: `place` tells where it stood. Call it before `fieldsOf`. */
-  record(place: {
-    readonly offset: number;
-    readonly length: number;
-    readonly truncated: boolean;
-    readonly before: () => readonly string[];
-  }): LogRecord {
-    const whole = redact(this.raw);
-    this.#secrets = whole.secrets;
-    const clean = whole.secrets.length === 0;
-    const raw = cutText(whole.text);
-    const message = cutText(clean ? this.message : redact(this.message).text);
-    const trace = this.trace === '' ? null : cutText(clean ? this.trace : redact(this.trace).text);
-    const { head } = this;
-    let before: readonly string[] | null = null;
-    return {
-      stream: this.#context.stream,
-      offset: place.offset,
-      length: place.length,
-      receivedAt: this.#context.receivedAt,
-      time: head.time,
-      level: head.level,
-      message: message.text,
-      trace: trace?.text ?? null,
-      raw: raw.text,
-      fields: this.fields,
-      truncated: place.truncated || message.cut || (trace?.cut ?? false),
-      // Few records are shown: the lines before one are put together when somebody asks.
-      get before() {
-        before ??= place.before();
-        return before;
-      },
-      syslog: null,
-    };
+  record(place: RecordPlace): LogRecord {
+    this.#redaction = redact(this.raw, this.rawBytes);
+    return new MatchedRecord(this.raw, this.head, this.#redaction, this.#context, place);
   }
 
-  /** The fields of one hit: the format's, the captures over them, secrets out. */
+  /** The fields of one hit: the captures, the format's under them, secrets out. Takes the captures over. */
   fieldsOf(captured: Captures): Fields {
-    const fields: Record<string, FieldValue> = Object.create(null);
-    Object.assign(fields, this.fields);
-    for (const name of Object.keys(captured)) {
-      const value = captured[name];
-      if (value === undefined) continue;
-      fields[name] =
-        typeof value === 'string' && this.#secrets.length > 0 ? redactValue(value, this.#secrets) : value;
+    const secrets = this.#redaction?.secrets ?? [];
+    if (secrets.length > 0) {
+      for (const name of Object.keys(captured)) {
+        const value = captured[name];
+        if (typeof value === 'string') captured[name] = redactValue(value, secrets);
+      }
     }
-    return fields;
+    addHeadFields(captured, this.head);
+    return captured;
   }
 }
