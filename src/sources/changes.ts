@@ -23,6 +23,7 @@ import { foldersOf, openFile } from './files.ts';
 import { FirstLook } from './first-look.ts';
 import { type Glob, globMatches } from './glob.ts';
 import { compareContent, inodeName } from './identity.ts';
+import { ownFiles } from './own-files.ts';
 import type { FoundFolder, Listing } from './listing.ts';
 import { FileMedium, peekFile } from './medium.ts';
 import type { PathEntry } from './paths.ts';
@@ -54,6 +55,9 @@ export interface ChangesDeps {
   readonly starting: () => boolean;
 }
 
+/** A name that leads to our own output is looked at again after this: it may be another file by then. */
+const ownRetryMs = 10_000;
+
 export class Changes {
   readonly #with: ChangesDeps;
   #last: Promise<void> = Promise.resolve();
@@ -61,6 +65,8 @@ export class Changes {
   /** Real place -> path: hints come for the folder where a link leads to. */
   readonly #places = new Map<string, PathEntry>();
 
+  readonly #own = ownFiles();
+  readonly #ownSaid = new Set<string>();
   readonly #firstLook: FirstLook;
   readonly #unseen: UnseenGenerations;
   readonly #rests: Rests;
@@ -224,6 +230,10 @@ export class Changes {
       entry.retryAt = this.#with.deps.clock.monotonic() + 1_000;
       return;
     }
+    if (this.#own.has(inodeName(stat))) {
+      this.#refuseOwn(entry);
+      return;
+    }
     const known = this.streams.byInode.get(inodeName(stat));
     if (known && !known.ended) {
       if (known !== entry.tail) await this.#attach(entry, known);
@@ -236,6 +246,15 @@ export class Changes {
     }
     this.#with.problem(path, null);
     await this.#openNew(entry, file);
+  }
+
+  /** What this program prints is not read: each alert in it would be the next alert. */
+  #refuseOwn(entry: PathEntry): void {
+    const { path } = entry.found;
+    if (!this.#ownSaid.has(path))
+      this.#with.deps.warn?.(`${path} is what this program prints into; it is not read`);
+    this.#ownSaid.add(path);
+    entry.retryAt = this.#with.deps.clock.monotonic() + ownRetryMs;
   }
 
   #refused(entry: PathEntry, code: string): void {
