@@ -172,6 +172,8 @@ export function normalise(text: string): string {
   let result = '';
   let last = '';
   let secondLast = '';
+  let lastMasked = '';
+  let lastEnd = 0;
   let at = 0;
   while (at < source.length) {
     const code = source.charCodeAt(at);
@@ -208,12 +210,24 @@ export function normalise(text: string): string {
       /^(?:true|false|null)$/.test(token) && (isJsonValue(source, at) || source[from - 1] === ':')
         ? placeholder
         : maskToken(token, { before, afterEquals, quoted, last, secondLast });
-    result += source.slice(at, from) + masked + source.slice(to, end);
+    // A list of values of one kind is one, however long: `blk_<*> blk_<*>, blk_<*>`.
+    const same = masked === lastMasked && masked.endsWith(placeholder) && isListGap(result, lastEnd);
+    result = same ? result.slice(0, lastEnd) : result + source.slice(at, from) + masked;
+    lastMasked = masked;
+    lastEnd = result.length;
+    result += source.slice(to, end);
     secondLast = last;
     last = token.toLowerCase();
     at = end;
   }
   return collapse(result);
+}
+
+/** Whether nothing but the separators of a list stands behind a place. */
+function isListGap(text: string, from: number): boolean {
+  if (text.length - from > 3 || text.length === from) return false;
+  for (let i = from; i < text.length; i++) if (!' ,;|'.includes(text[i] ?? '')) return false;
+  return true;
 }
 
 /** Lists of placeholders are one, brackets around nothing else too, blanks are single. */
