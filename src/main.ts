@@ -2,22 +2,11 @@
 /** The process: its arguments, environment, streams and signals go to the command line; its exit code comes back. Nothing else. */
 import { fstatSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { setFlagsFromString } from 'node:v8';
 import { realClock, realRandom } from './system/clock.ts';
 import { armFault } from './system/fault.ts';
+import { keepHeapSmall } from './system/heap.ts';
 
-/**
- * A sidecar has little memory, and V8 takes what it can get: these keep the heap small (half of what it would be under load)
- * at no cost that the benchmark sees. They must be set before the rest is loaded, and undici's WebAssembly with it.
- */
-for (const flag of [
-  '--semi-space-growth-factor=1',
-  '--heap-growing-percent=20',
-  '--wasm-lazy-compilation',
-  '--liftoff-only',
-]) {
-  setFlagsFromString(flag);
-}
+keepHeapSmall(realClock);
 const { cli } = await import('./cli/cli.ts');
 
 /** A terminal is no input, and neither is /dev/null, which services are started with: both are character devices. */

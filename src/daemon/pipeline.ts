@@ -13,7 +13,7 @@ import { fault } from '../system/fault.ts';
 import type { EngineTime } from './engine-time.ts';
 
 /** Under load effects are committed in groups: after so many matches, or so many ms. */
-const groupMatches = 1_000;
+const groupMatches = 5_000;
 const groupMs = 50;
 /** A stream that gives more than this at once is behind: its effects wait for the group. */
 const busyBytes = 65_536;

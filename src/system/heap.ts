@@ -1,0 +1,24 @@
+/**
+ * Keeps V8's heap small: a sidecar has little memory, and V8 takes what it can get. Measured on a log of 1 GB: two thirds of the
+ * memory at the same speed. The flags must be set before the bulk of the program is loaded.
+ */
+import { getHeapSpaceStatistics, setFlagsFromString } from 'node:v8';
+import type { Clock } from '../model/seams.ts';
+
+/** The young generation grows with what is allocated at once; beyond this it costs memory and saves no time. */
+const youngBytesMax = 4 * 1024 * 1024;
+/** Time between two looks at it, ms; they end when it has grown that far. */
+const lookMs = 100;
+
+/** Sets the flags, and stops the growth of the young generation when it is large enough. */
+export function keepHeapSmall(clock: Clock): void {
+  // Collect when a fifth more is in use, not when it has doubled; compile undici's WebAssembly when it runs, and once.
+  for (const flag of ['--heap-growing-percent=20', '--wasm-lazy-compilation', '--liftoff-only'])
+    setFlagsFromString(flag);
+  const look = (): void => {
+    const young = getHeapSpaceStatistics().find((space) => space.space_name === 'new_space');
+    if ((young?.space_size ?? 0) >= youngBytesMax) setFlagsFromString('--semi-space-growth-factor=1');
+    else clock.setTimer(lookMs, look);
+  };
+  look();
+}
