@@ -215,13 +215,17 @@ export class Daemon {
     try {
       this.#undo.push(() => store.close());
       this.sender.use(this.#channels.make(this.config.channels));
-      this.#undo.push(() => this.sender.stop(stopGraceMs));
+      this.#undo.push(async () => {
+        await this.sender.stop(stopGraceMs);
+        store.setMeta('running', 'no');
+      });
       this.engine.adopt(this.time.now());
       if (this.loaded.origin === 'files') keepGood(store, this.config, options.clock.now());
       else sayRefused(this.#words, this.loaded, whatRuns(this.loaded, this.loadedAt));
       saySetAside(this.#words, this.config.channels);
       for (const notice of this.notices) sayNotice(this.#words, notice);
-      const waiting = this.sender.resume();
+      const waiting = this.sender.resume(store.getMeta('running') === 'yes');
+      store.setMeta('running', 'yes');
       if (waiting > 0) options.log.info({ messages: waiting }, 'messages of the last run go out now');
       const firstStart = store.getMeta('started') === undefined;
       store.setMeta('started', new Date(this.startedAt).toISOString());

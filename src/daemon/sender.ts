@@ -2,6 +2,7 @@
  * Takes durable messages and gets them delivered: per channel one at a time and in order, with full jitter between tries, the
  * server's own wait obeyed, and a dead letter in the end. It never drops a message silently, and a dead channel never holds back another.
  */
+// biome-ignore-all lint/suspicious/noThenProperty: `then` of a Delivery is a word, never a function; awaiting it does nothing.
 import type { Accounts } from '../incidents/accounts.ts';
 import type { ChannelConfig } from '../model/config.ts';
 import { backoffMs } from '../model/duration.ts';
@@ -17,6 +18,9 @@ import { type DeadLetter, DeadLetters } from './dead-letters.ts';
 const backoff = { baseMs: 1_000, capMs: 300_000 };
 /** A channel that refused for good (a wrong URL, no rights) is asked again this often, with the message that waits. */
 const probeMs = 60_000;
+
+/** A request that was broken off comes back at once; what does not in this time is left behind. */
+const abortMs = 500;
 
 /** What `status` tells of a channel. */
 export interface ChannelFacts {
@@ -55,6 +59,8 @@ interface Lane {
   /** Test messages: one try each, before all that waits. */
   readonly tests: { readonly item: OutboxItem; readonly done: (delivery: Delivery) => void }[];
   busy: boolean;
+  /** What it is busy with. */
+  work: Promise<void>;
   timer: Timer | null;
   notBefore: number;
   abort: AbortController;
@@ -95,9 +101,19 @@ export class Sender {
   }
 
   /** What was left from an earlier run, in its order. */
-  resume(): number {
+  /**
+   * `broken`: the run before ended without a word. The first message of each channel may have been under way then, so its
+   * next try counts as a repeat.
+   */
+  resume(broken = false): number {
     const items = this.#outbox.scan('', 1_000_000).map((one) => one.value);
-    this.offer(items.sort((a, b) => a.order - b.order));
+    items.sort((a, b) => a.order - b.order);
+    const heads = new Set<string>();
+    for (const item of items) {
+      if (broken && !heads.has(item.channel)) item.attempts++;
+      heads.add(item.channel);
+    }
+    this.offer(items);
     return items.length;
   }
 
@@ -180,6 +196,10 @@ export class Sender {
         this.#idle.push(resolve);
       });
       for (const lane of this.#lanes.values()) if (lane.busy) lane.abort.abort();
+      await Promise.race([
+        Promise.all([...this.#lanes.values()].map((lane) => lane.work)),
+        new Promise<void>((resolve) => this.#deps.clock.setTimer(abortMs, resolve)),
+      ]);
     }
     await Promise.all([...this.#lanes.values()].map((lane) => lane.channel?.close()));
   }
@@ -226,6 +246,7 @@ export class Sender {
         queue: [],
         tests: [],
         busy: false,
+        work: Promise.resolve(),
         timer: null,
         notBefore: 0,
         abort: new AbortController(),
@@ -269,7 +290,7 @@ export class Sender {
   #occupy(lane: Lane, work: Promise<void>): void {
     lane.busy = true;
     // `send` never rejects; what throws here is a fault of ours and must be seen.
-    void work.finally(() => {
+    lane.work = work.finally(() => {
       lane.busy = false;
       if (!this.#stopped) this.#pump(lane);
       this.#wakeIdle();
@@ -296,8 +317,12 @@ export class Sender {
   async #attempt(lane: Lane, channel: Channel, item: OutboxItem): Promise<void> {
     const delivery = await this.#try(lane, channel, item);
     fault('send-answered');
-    if (this.#stopped && delivery.outcome !== 'delivered') return;
     item.lastStatus = delivery.status;
+    if (this.#stopped && delivery.outcome !== 'delivered') {
+      // Broken off, and nobody knows how far it got: it stays, and its next try is told to be another one.
+      this.#outbox.put(item.key, item, null);
+      return;
+    }
     switch (delivery.outcome) {
       case 'delivered':
         this.#delivered(lane, item, delivery);

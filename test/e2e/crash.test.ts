@@ -1,0 +1,164 @@
+/** kill -9 at named points of the flow, and at random: afterwards everything is told, counts are exact, repeats carry the same id. */
+import { spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { start, startDaemon, until } from '../support/program.ts';
+import { shop } from '../support/shop.ts';
+import { waitFor } from '../support/wait-for.ts';
+import { type WebhookServer, webhookServer } from '../support/webhook-server.ts';
+
+const rules = `rules:
+  - { id: each, match: 'seq=(?<n>\\d+)', by: n, limit: none }
+  - { id: kinds, match: 'kind=(?<kind>\\w+)', by: kind, limit: none, remind: [ 1s ] }
+`;
+const lines = 40;
+
+async function place() {
+  const server = await webhookServer();
+  const made = shop({ rules, channels: `hook: { type: webhook, url: '${server.url}' }` });
+  const put = (from: number, to: number): void => {
+    for (let n = from; n <= to; n++) made.write(`seq=${n} kind=${n % 2 === 0 ? 'even' : 'odd'}`);
+  };
+  return { ...made, server, put };
+}
+
+/** Message id -> how often it came; fails when one thing was told under two ids. */
+function repeats(server: WebhookServer): Map<string, number> {
+  const ids = new Map<string, number>();
+  const things = new Map<string, string>();
+  for (const { json, headers } of server.received) {
+    const id = json.notification.id as string;
+    expect(headers['webhook-id']).toBe(id);
+    const thing = `${json.incident.id}:${json.notification.sequence}`;
+    expect(things.get(thing) ?? id, `one id for ${thing}`).toBe(id);
+    things.set(thing, id);
+    ids.set(id, (ids.get(id) ?? 0) + 1);
+  }
+  return ids;
+}
+
+function toldNumbers(server: WebhookServer): Set<string> {
+  const firsts = server.received.filter((one) => one.json.incident.rule === 'each');
+  return new Set(firsts.map((one) => one.json.incident.fields.n));
+}
+
+function count(server: WebhookServer, kind: string): number {
+  const of = server.received.filter(
+    (one) => one.json.incident.fields.kind === kind && one.json.incident.rule === 'kinds',
+  );
+  expect(new Set(of.map((one) => one.json.incident.id)).size).toBeLessThanOrEqual(1);
+  return Math.max(0, ...of.map((one) => one.json.incident.count));
+}
+
+describe('kill -9 at a named point', () => {
+  it.each([
+    ['matched', [1, 3, 20]],
+    ['state-before-commit', [2, 4, 9]],
+    ['state-after-commit', [2, 4, 9]],
+    ['send-answered', [1, 2, 30]],
+  ] as const)(
+    'A1 at %s: all is told, counts are exact, repeats carry the same id',
+    async (point, times) => {
+      for (const nth of times) {
+        const { dir, put, server } = await place();
+        put(1, lines / 2);
+        // Begun once, so that what stands there later is new.
+        const early = await startDaemon(dir);
+        await early.end();
+        put(lines / 2 + 1, lines);
+        const armed = start(['run'], { cwd: dir, env: { TOCSIN_FAULT_POINT: `${point}:${nth}` } });
+        const { signal } = await armed.ended;
+        expect(signal).toBe('SIGKILL');
+        const daemon = await startDaemon(dir);
+        await waitFor(
+          `all of them after ${point}:${nth}`,
+          () =>
+            toldNumbers(server).size === lines / 2 &&
+            count(server, 'odd') === lines / 4 &&
+            count(server, 'even') === lines / 4,
+        );
+        await until('the account', async () => (await daemon.status()).channels['hook']?.queued === 0);
+        const { ledger } = (await daemon.status()).channels['hook'] ?? {};
+        expect(ledger).toMatchObject({ matched: lines, pending: 0, dead: 0, balanced: true });
+        for (const times of repeats(server).values()) expect(times).toBeLessThanOrEqual(2);
+        await daemon.end('SIGKILL');
+      }
+    },
+    60_000,
+  );
+
+  it('A3 after the answer and before the mark: exactly one repeat, and its attempt number says so', async () => {
+    const { dir, put, server } = await place();
+    const early = await startDaemon(dir);
+    await early.end();
+    put(1, 1);
+    const armed = start(['run'], { cwd: dir, env: { TOCSIN_FAULT_POINT: 'send-answered' } });
+    expect((await armed.ended).signal).toBe('SIGKILL');
+    expect(server.received).toHaveLength(1);
+    const daemon = await startDaemon(dir);
+    await until('delivery', async () => (await daemon.status()).channels['hook']?.ledger.notified === 2);
+    expect(server.received.map((one) => one.json.notification.attempt)).toEqual([1, 2, 1]);
+    expect([...repeats(server).values()].sort()).toEqual([1, 2]);
+    expect(
+      server.received[1]?.text.replace('"attempt":2', '"attempt":1').replace(/"sent_at":"[^"]*"/, ''),
+    ).toBe(server.received[0]?.text.replace(/"sent_at":"[^"]*"/, ''));
+  });
+
+  it('A4 with one alert pending and no further line: it goes out soon after the restart', async () => {
+    const { dir, put, server } = await place();
+    const early = await startDaemon(dir);
+    put(1, 1);
+    server.fallback = { status: 503 };
+    await waitFor('the failed try', () => server.received.length > 0);
+    await early.end('SIGKILL');
+    server.fallback = { status: 200 };
+    const began = performance.now();
+    const daemon = await startDaemon(dir);
+    await until('delivery', async () => (await daemon.status()).channels['hook']?.ledger.notified === 2);
+    expect(performance.now() - began).toBeLessThan(5_000);
+  });
+
+  it('A6 with four of five in a window: the fifth after the restart rings', async () => {
+    const { dir, file, write, server } = await place();
+    file('rules.yaml', "rules: [ { id: many, match: 'login failed', count: 5 in 10m } ]\n");
+    const early = await startDaemon(dir);
+    write(...Array.from({ length: 4 }, () => 'login failed'));
+    await until('four', async () => (await early.status()).rules['many']?.below === 4);
+    await early.end('SIGKILL');
+    const daemon = await startDaemon(dir);
+    write('login failed');
+    const { json } = await waitFor('the alert', () => server.received[0]);
+    expect(json.incident).toMatchObject({ rule: 'many', count: 5 });
+    expect((await daemon.status()).rules['many']).toMatchObject({ matched: 5 });
+  });
+
+  it('A8 during a reload: the next start has the new configuration whole', async () => {
+    const { dir, file, put, server } = await place();
+    const armed = start(['run'], { cwd: dir, env: { TOCSIN_FAULT_POINT: 'reload-swapped' } });
+    await waitFor('the start', () => armed.stderr().includes('tells'));
+    file('rules.yaml', rules.replace('id: each', 'id: anew'));
+    armed.child.kill('SIGHUP');
+    expect((await armed.ended).signal).toBe('SIGKILL');
+    const daemon = await startDaemon(dir);
+    put(1, 1);
+    await waitFor('the alert', () => server.received.some((one) => one.json.incident.rule === 'anew'));
+    expect((await daemon.status()).config).toMatchObject({ ok: true, origin: 'files' });
+  });
+});
+
+describe('kill -9 at random', () => {
+  it('A2 five times while lines are written and the log is rotated: nothing lost, nothing twice', () => {
+    const script = fileURLToPath(new URL('../torture/kill-nine.mjs', import.meta.url));
+    const { status, stdout, stderr } = spawnSync(process.execPath, [script, '--kills', '5', '--seed', '7'], {
+      encoding: 'utf8',
+    });
+    expect(status, `${stdout}\n${stderr}`).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({
+      missing: 0,
+      wrongCounts: [],
+      repeatsWithOtherId: 0,
+      toldTwice: 0,
+      pass: true,
+    });
+  }, 60_000);
+});
