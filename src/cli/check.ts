@@ -28,7 +28,7 @@ export async function check(io: CliIo, flags: CheckFlags): Promise<number> {
   });
   const parsed = loadConfig(options);
   const problems = parsed.ok
-    ? [...parsed.problems, ...testProblems(parsed.value, testDeps(io))]
+    ? [...parsed.problems, ...testProblems(parsed.value, testDeps(io), null)]
     : parsed.problems;
   const wrong = problems.some((problem) => problem.level === 'error');
   if (flags.json) {

@@ -35,7 +35,7 @@ export interface Loaded {
 export function loadAndProve(options: LoadOptions, tests: RuleTestDeps): Loaded {
   const parsed = loadConfig(options);
   if (!parsed.ok) return { config: null, origin: 'none', problems: parsed.problems, savedAt: null };
-  const failed = testProblems(parsed.value, tests);
+  const failed = testProblems(parsed.value, tests, options.packsDir);
   const problems = [...parsed.problems, ...failed];
   return {
     config: failed.length === 0 ? parsed.value : null,
@@ -45,9 +45,15 @@ export function loadAndProve(options: LoadOptions, tests: RuleTestDeps): Loaded 
   };
 }
 
-/** Failures of the rules' own tests, as problems at the place of the test. */
-export function testProblems(config: Config, tests: RuleTestDeps): Problem[] {
-  return runRuleTests(config.rules, tests)
+/**
+ * Failures of the rules' own tests, as problems at the place of the test. Rules of `provenDir` are left out: the packs that ship
+ * with the program were proven with it, and an `override` is meant to change what their tests expect.
+ */
+export function testProblems(config: Config, tests: RuleTestDeps, provenDir: string | null): Problem[] {
+  const own = config.rules.filter(
+    (rule) => provenDir === null || dirname(rule.origin.file) !== resolve(provenDir),
+  );
+  return runRuleTests(own, tests)
     .filter((result) => result.failures.length > 0)
     .map((result) => ({
       code: 'E_RULE_TEST',
@@ -72,7 +78,9 @@ export function loadAtStart(options: LoadOptions, tests: RuleTestDeps, store: St
   }
   const partial = loadPartial(options);
   if (!partial.ok) return { config: null, origin: 'none', problems: fresh.problems, savedAt: null };
-  const broken = new Set(testProblems(partial.value, tests).map((problem) => problem.scope?.name));
+  const broken = new Set(
+    testProblems(partial.value, tests, options.packsDir).map((problem) => problem.scope?.name),
+  );
   const rules = partial.value.rules.filter((rule) => !broken.has(rule.id));
   return { config: { ...partial.value, rules }, origin: 'partial', problems: fresh.problems, savedAt: null };
 }
