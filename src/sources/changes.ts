@@ -23,9 +23,9 @@ import { foldersOf, openFile } from './files.ts';
 import { FirstLook } from './first-look.ts';
 import { type Glob, globMatches } from './glob.ts';
 import { compareContent, inodeName } from './identity.ts';
-import { ownFiles } from './own-files.ts';
 import type { FoundFolder, Listing } from './listing.ts';
 import { FileMedium, peekFile } from './medium.ts';
+import { ownFiles } from './own-files.ts';
 import type { PathEntry } from './paths.ts';
 import { openPipe } from './pipe.ts';
 import { Pump } from './pump.ts';
@@ -136,7 +136,14 @@ export class Changes {
     const { medium } = tail;
     return this.#alone(async () => {
       // Two looks may have found the same.
-      if (tail.medium === medium) await this.#replaced(tail, end);
+      if (tail.medium !== medium) return;
+      // Until it is decided where its bytes come from, it must not read.
+      await this.#with.turns.hold(tail);
+      try {
+        await this.#replaced(tail, end);
+      } finally {
+        this.#with.turns.release(tail);
+      }
     });
   }
 
@@ -352,8 +359,17 @@ export class Changes {
   }
 
   async #moveOver(entry: PathEntry, old: Tail, file: OpenFile): Promise<void> {
-    const { turns, descriptors } = this.#with;
+    const { turns } = this.#with;
     await turns.hold(old);
+    try {
+      await this.#swap(entry, old, file);
+    } finally {
+      turns.release(old);
+    }
+    turns.want(old);
+  }
+
+  async #swap(entry: PathEntry, old: Tail, file: OpenFile): Promise<void> {
     const from = old.inode;
     const left = old.medium;
     const oldId = old.id;
@@ -369,10 +385,8 @@ export class Changes {
     this.#with.named(old);
     entry.seenAt = this.#with.deps.clock.now();
     this.#notePlace(entry);
-    descriptors.used(old);
+    this.#with.descriptors.used(old);
     if (left !== null && left.fd !== null) await this.#keepBehind(old, left.fd, oldId.ino);
-    turns.release(old);
-    turns.want(old);
   }
 
   /** Somebody may still write to the old file: what comes after our position there is read too. */
@@ -407,9 +421,7 @@ export class Changes {
       this.leave(tail, 'drop');
       return;
     }
-    await turns.hold(tail);
     const stat = await fstatLater(medium.fd);
-    turns.release(tail);
     if (isFault(stat)) return;
     deps.port.count(config.name, 'truncated', 1);
     const size = Number(stat.size);

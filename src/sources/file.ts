@@ -459,10 +459,11 @@ export class FileSource implements Source {
   #say(): void {
     const [first] = this.#problems.values();
     const more = this.#problems.size - 1;
-    let reads = false;
+    // A file between two names (a rotation under way) is still read.
+    let reads = this.#orphans.size > 0;
     for (const entry of this.#paths.values()) {
-      reads = entry.tail !== null || entry.pump !== null;
       if (reads) break;
+      reads = entry.tail !== null || entry.pump !== null;
     }
     const detail =
       first !== undefined

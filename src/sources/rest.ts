@@ -101,7 +101,7 @@ async function listCandidates(
 
 async function examine(wanted: Wanted, candidate: Candidate, remote: boolean): Promise<Rest | null> {
   const { facts } = wanted;
-  const renamed = inodeName(candidate.stat) === inodeName(wanted.id);
+  const renamed = isSameFile(candidate.stat, wanted.id);
   if (!renamed && !(facts.headLength >= tellingHeadBytes || (candidate.related && facts.headLength > 0)))
     return null;
   const fd = remote ? await openLater(candidate.raw) : openNow(candidate.raw);
@@ -146,4 +146,10 @@ async function examineGzip(
   }
   medium.close();
   return null;
+}
+
+/** The inode alone may have been given to another file by now; the birth time tells, where there is one. */
+function isSameFile(stat: BigIntStats, id: FileId): boolean {
+  if (inodeName(stat) !== inodeName(id)) return false;
+  return stat.birthtimeNs === id.birthNs || stat.birthtimeNs === 0n || id.birthNs === 0n;
 }

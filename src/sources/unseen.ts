@@ -74,7 +74,9 @@ export class UnseenGenerations {
         const stat = remote ? await statLater(raw) : statNow(raw);
         if (isFault(stat) || stat.size === 0n || !stat.isFile()) continue;
         const inode = inodeName(stat);
-        if (this.#with.streams().byInode.has(inode) || live?.inode === inode) continue;
+        // An archive that the glob matches is open as well, to be left alone; here it is a generation.
+        const open = this.#with.streams().byInode.has(inode) && !name.text.endsWith('.gz');
+        if (open || live?.inode === inode) continue;
         // Without a birth time the last change has to do, and then only a name that can't be another log's.
         const exact = relations.includes('exact');
         const changedNs = exact ? stat.mtimeNs : 0n;

@@ -53,7 +53,7 @@ describe.each(modes)('files that appear, %s', (mode) => {
     const dir = join(tempDir(), 'logs');
     mkdirSync(dir);
     writeFileSync(join(dir, 'a.log'), 'one\n');
-    const tailing = await tail({ paths: [join(dir, '*.log')], mode });
+    const tailing = await tail({ paths: [join(dir, '*.log')], mode, more: { rotateWaitMs: 50 } });
     await tailing.gets('one');
     rmSync(dir, { recursive: true });
     await waitFor('its absence to be seen', () => tailing.port.states.at(-1)?.startsWith('waiting'));

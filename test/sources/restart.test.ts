@@ -112,6 +112,26 @@ describe('after a restart', () => {
     await second.gets(...numbered(51, 80));
   });
 
+  it('T62 read to the end, then copied and truncated: nothing of the copy comes again', async () => {
+    const first = await readFirst(numbered(1, 50));
+    copyFileSync(log, join(dir, 'app.log.1'));
+    truncateSync(log);
+    appendFileSync(log, text(numbered(51, 60)));
+    const second = await restart(first, { paths: [log] });
+    await second.gets(...numbered(51, 60));
+    expect(second.port.count_('vanished')).toBe(0);
+  });
+
+  it('T61 a compressed generation unseen, and the live file still empty', async () => {
+    const first = await readFirst(numbered(1, 50));
+    renameSync(log, join(dir, 'app.log.1'));
+    writeFileSync(join(dir, 'app.log.2'), text(numbered(51, 60)));
+    writeFileSync(join(dir, 'app.log.3.gz'), gzipSync(text(numbered(61, 70))));
+    writeFileSync(log, '');
+    const second = await restart(first, { paths: [log] });
+    await second.gets(...numbered(51, 70));
+  });
+
   it('T62 a copy that the glob matches is not read again', async () => {
     const glob = join(dir, 'app.log*');
     const first = await readFirst(numbered(1, 50), glob);
