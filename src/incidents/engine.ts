@@ -59,7 +59,10 @@ export class Engine {
   #rules = new Map<string, Rule>();
   #silenceList: readonly Silence[] = [];
   /** Records not yet written into their incidents. */
-  readonly #latest = new Map<IncidentDoc, { readonly record: LogRecord; readonly before: number }>();
+  readonly #latest = new Map<
+    IncidentDoc,
+    { readonly record: LogRecord; readonly context: Rule['context'] }
+  >();
 
   constructor(deps: EngineDeps, settings: EngineSettings) {
     this.#deps = deps;
@@ -149,14 +152,14 @@ export class Engine {
    * through and before its bytes are gone: of a thousand repeats only the last one is looked at.
    */
   settle(): void {
-    for (const [doc, { record, before }] of this.#latest) doc.record = recordBody(record, before);
+    for (const [doc, { record, context }] of this.#latest) doc.record = recordBody(record, context);
     this.#latest.clear();
   }
 
   #settleOne(doc: IncidentDoc): void {
     const latest = this.#latest.get(doc);
     if (!latest) return;
-    doc.record = recordBody(latest.record, latest.before);
+    doc.record = recordBody(latest.record, latest.context);
     this.#latest.delete(doc);
   }
 
@@ -301,7 +304,7 @@ export class Engine {
     doc.state = 'firing';
     if (doc.count > size) {
       doc.fields = fields;
-      this.#latest.set(doc, { record, before: rule.context.before });
+      this.#latest.set(doc, { record, context: rule.context });
     }
     bumpTop(doc.top, fields, rule.by ?? []);
     if (louder(doc.severity, severity) !== doc.severity) this.#escalate(doc, rule, record, severity);

@@ -50,7 +50,7 @@ export function openIncident({
     state: 'firing',
     severity,
     fields,
-    record: recordBody(record, rule.context.before),
+    record: recordBody(record, rule.context),
     top: {},
     count: 0,
     toldCount: 0,

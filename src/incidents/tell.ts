@@ -28,7 +28,7 @@ export function iso(ms: number): string {
 }
 
 /** The record as it is kept with an incident and told. */
-export function recordBody(record: LogRecord, before: number): RecordBody {
+export function recordBody(record: LogRecord, context: Rule['context']): RecordBody {
   const long = record.message.length > messageMax;
   return {
     source: record.stream.source,
@@ -41,8 +41,8 @@ export function recordBody(record: LogRecord, before: number): RecordBody {
     trace: record.trace,
     truncated: record.truncated || long,
     offset: record.offset,
-    before: before > 0 ? record.before.slice(-before) : [],
-    after: [],
+    before: context.before > 0 ? record.before.slice(-context.before) : [],
+    after: context.after > 0 ? record.after.slice(0, context.after) : [],
     syslog: record.syslog,
   };
 }

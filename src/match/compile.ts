@@ -33,6 +33,8 @@ export interface CompiledRules {
   readonly targets: readonly (readonly number[])[];
   /** Lines of context that some rule wants. */
   readonly before: number;
+  /** Lines behind a record that some rule wants: a record waits for them. */
+  readonly after: number;
 }
 
 const roleOrder: readonly MatchRole[] = ['until', 'match', 'collect', 'preceded_by', 'resolve'];
@@ -91,6 +93,7 @@ export function compileRules(rules: readonly Rule[]): CompiledRules {
     test: new BlockTest(known.map(({ pattern }) => pattern)),
     targets: known.map((target) => target.entries),
     before: rules.reduce((most, rule) => Math.max(most, rule.context.before), 0),
+    after: rules.reduce((most, rule) => Math.max(most, rule.context.after), 0),
   };
 }
 

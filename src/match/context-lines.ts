@@ -36,15 +36,21 @@ function linesBefore(text: string, process: string | null, count: number, format
     if (own === process) found.push(...waiting);
     waiting = [];
   }
-  return found
-    .slice(0, count)
-    .reverse()
-    .map((line) => {
-      const text = redact(line.length > maxLine * 2 ? line.slice(0, maxLine * 2) : line).text;
-      const cut = text.length > maxLine ? `${text.slice(0, maxLine).toWellFormed()}…` : text;
-      // A copy, so that a kept line does not keep the whole window.
-      return Buffer.from(cut).toString();
-    });
+  return found.slice(0, count).reverse().map(shownLine);
+}
+
+function shownLine(line: string): string {
+  const text = redact(line.length > maxLine * 2 ? line.slice(0, maxLine * 2) : line).text;
+  const cut = text.length > maxLine ? `${text.slice(0, maxLine).toWellFormed()}…` : text;
+  // A copy, so that a kept line does not keep the whole window.
+  return Buffer.from(cut).toString();
+}
+
+/** The lines of `data` from `from` to `to`, at most `count` of them, without blank ones. */
+export function linesAfter(data: Buffer, from: number, to: number, count: number): string[] {
+  const text = cleanText(data, from, Math.min(to, from + windowBytes));
+  const lines = text.split('\n').filter((line) => line !== '');
+  return lines.slice(0, count).map(shownLine);
 }
 
 /** Context of one stream. Data given to `begin` must stay as it is until the next `begin` or `end`. */

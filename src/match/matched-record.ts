@@ -15,6 +15,8 @@ export interface RecordPlace {
   readonly truncated: boolean;
   /** The lines before it; asked at most once. */
   readonly before: () => readonly string[];
+  /** The lines behind it; asked at most once. */
+  readonly after: () => readonly string[];
 }
 
 interface Shown {
@@ -39,6 +41,7 @@ export class MatchedRecord implements LogRecord {
   #shown: Shown | null = null;
   #fields: Fields | null = null;
   #before: readonly string[] | null = null;
+  #after: readonly string[] | null = null;
 
   constructor(
     raw: string,
@@ -83,6 +86,11 @@ export class MatchedRecord implements LogRecord {
   get before(): readonly string[] {
     this.#before ??= this.#place.before();
     return this.#before;
+  }
+
+  get after(): readonly string[] {
+    this.#after ??= this.#place.after();
+    return this.#after;
   }
 
   #show(): Shown {

@@ -11,7 +11,7 @@ import { headOf } from './celery.ts';
 import { cleanText, leadingNuls, markLength } from './clean.ts';
 import type { CompiledRules, Entry } from './compile.ts';
 import { type Captures, comesFrom, evaluate } from './conditions.ts';
-import { ContextLines } from './context-lines.ts';
+import { ContextLines, linesAfter } from './context-lines.ts';
 import { RecordIndex } from './index-records.ts';
 import { type ScanState, scanRecords } from './scanner.ts';
 import { RecordSubject } from './subject.ts';
@@ -53,6 +53,8 @@ export interface ReadResult {
 const fewEntries = 6;
 /** Records at the end of a chunk that are asked for the newest time. */
 const timeSamples = 4;
+/** With so many bytes at hand a record waits no longer for lines behind it. */
+const fullBytes = 512 * 1024;
 /** Bytes of a line in which its time is looked for. */
 const headBytes = 512;
 
@@ -141,7 +143,7 @@ export class StreamReader {
       waiting: chunk.end === 'more',
       receivedAt: chunk.receivedAt,
     });
-    const count = chunk.end === 'more' ? index.complete : index.count;
+    const count = chunk.end === 'more' ? this.#told(rules, data) : index.count;
     // Blank lines in front belong to nobody; those behind a record belong to it.
     const consumed = count < index.count ? (index.starts[count] ?? 0) : index.scanned;
     const done = data.subarray(0, consumed);
@@ -153,12 +155,20 @@ export class StreamReader {
     return { consumed, records: count, newestTime, matches };
   }
 
+  /** Records that are complete and, where a rule wants lines behind its record, have them; a full buffer waits for nothing. */
+  #told(rules: CompiledRules, data: Buffer): number {
+    const { complete } = this.#index;
+    return rules.after === 0 || data.length > fullBytes ? complete : Math.max(0, complete - rules.after);
+  }
+
   #afterwards(chunk: Chunk, data: Buffer, offset: number, consumed: number): void {
     const index = this.#index;
     this.#context?.end(offset, consumed);
     this.#midLine ||= index.midLine && chunk.end !== 'final';
     index.midLine = false;
-    if (chunk.end === 'more') index.resume(index.scanned - consumed);
+    // Records that wait for the lines behind them are read again with those.
+    if (chunk.end === 'more' && (this.#rules?.after ?? 0) > 0 && !this.#midLine) index.close();
+    else if (chunk.end === 'more') index.resume(index.scanned - consumed);
     else if (this.#midLine) index.resume(data.length - consumed);
     else index.close();
   }
@@ -194,6 +204,7 @@ export class StreamReader {
         length: end - start,
         truncated: cut !== undefined,
         before: this.#context?.before(start, subject.head.process) ?? (() => []),
+        after: this.#after(rules, data, end),
       });
       matches.push({
         record: built,
@@ -213,6 +224,13 @@ export class StreamReader {
     counts.setFallbacks += rules.test.shards.fallbacks - this.#fallbacksSeen;
     this.#fallbacksSeen = rules.test.shards.fallbacks;
     return matches;
+  }
+
+  /** The bytes are gone when the lines are asked for: they are taken now, where a rule wants them at all. */
+  #after(rules: CompiledRules, data: Buffer, end: number): () => readonly string[] {
+    if (rules.after === 0) return () => [];
+    const lines = linesAfter(data, end, this.#index.scanned, rules.after);
+    return () => lines;
   }
 
   /** Cut records are looked at in any case: where they end, a block does not. */

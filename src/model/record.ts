@@ -80,5 +80,7 @@ export interface LogRecord {
   readonly truncated: boolean;
   /** Lines before it from the same stream (and process, where known), oldest first. */
   readonly before: readonly string[];
+  /** Lines behind it, as many as a rule wants and as came before it fell quiet. */
+  readonly after: readonly string[];
   readonly syslog: SyslogEnvelope | null;
 }

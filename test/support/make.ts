@@ -64,6 +64,7 @@ export function aRecord(facts: Partial<LogRecord> = {}): LogRecord {
     fields: {},
     truncated: false,
     before: [],
+    after: [],
     syslog: null,
     ...facts,
   };
