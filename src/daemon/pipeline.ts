@@ -96,11 +96,11 @@ export class Pipeline implements SourcePort {
       const now = this.#deps.time.at(match.record.time);
       this.#advance(now);
       this.#deps.engine.apply(match, now);
+      fault('matched');
     }
     this.#deps.engine.settle();
     this.#move(chunk, result.consumed, stream);
     this.#matchesSinceCommit += result.matches.length;
-    if (result.matches.length > 0) fault('matched');
     if (result.matches.length > 0) this.#commitInTime(chunk.data.length < busyBytes);
     else if (result.consumed > 0) this.#arm(offsetMs);
     if (chunk.end === 'final') this.#streams.delete(chunk.stream.key);

@@ -118,6 +118,23 @@ describe('run without a configuration', () => {
     expect(ms).toBeLessThan(15_000);
   });
 
+  it.skipIf(spawnSync('script', ['--version']).status !== 0)(
+    'a terminal gets colours, and NO_COLOR takes them away (needs `script`)',
+    () => {
+      const dir = folderWithLog();
+      const onTerminal = (env: string): string =>
+        spawnSync(
+          'script',
+          ['-qec', `${env} '${process.execPath}' '${program}' run --once worker.log`, '/dev/null'],
+          { cwd: dir, encoding: 'utf8', env: { PATH: process.env['PATH'], TERM: 'xterm' } },
+        ).stdout;
+      expect(onTerminal('')).toContain('\u001b[');
+      const plain = onTerminal('NO_COLOR=1');
+      expect(plain).toContain(alert);
+      expect(plain).not.toContain('\u001b[');
+    },
+  );
+
   it('I3 a reader that goes away (| head -1) ends what is printed and nothing else', () => {
     const dir = folderWithLog();
     const { status, stdout, stderr } = spawnSync(
