@@ -2,6 +2,7 @@
  * Wires the rooms in the order of the flow, swaps what a reload changes, and stops in reverse. It is the only place that knows all
  * of them; it decides nothing about matches, incidents or messages.
  */
+import { existsSync } from 'node:fs';
 import type { Readable } from 'node:stream';
 import type { AdminView } from '../admin/admin.ts';
 import type { LoadOptions } from '../config/config.ts';
@@ -14,6 +15,7 @@ import type { CommitResult, Store } from '../model/store.ts';
 import { Desk } from '../notify/desk.ts';
 import { memoryStore } from '../state/memory.ts';
 import type { Notice } from '../state/notice.ts';
+import { positionKeptMs, pruneBefore } from '../state/prune.ts';
 import { openStore } from '../state/store.ts';
 import { fault } from '../system/fault.ts';
 import type { Logger } from '../system/log.ts';
@@ -227,6 +229,12 @@ export class Daemon {
       const waiting = this.sender.resume(store.getMeta('running') === 'yes');
       store.setMeta('running', 'yes');
       if (waiting > 0) options.log.info({ messages: waiting }, 'messages of the last run go out now');
+      pruneBefore(store.positions, {
+        before: this.startedAt - positionKeptMs,
+        touchedAt: (position) => position.updatedAt,
+        // A file that is there and quiet is not gone: it would be read again from its beginning.
+        keep: (_key, position) => existsSync(position.path),
+      });
       const firstStart = store.getMeta('started') === undefined;
       store.setMeta('started', new Date(this.startedAt).toISOString());
       this.pipeline.commit();

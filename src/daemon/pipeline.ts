@@ -120,10 +120,12 @@ export class Pipeline implements SourcePort {
 
   remember(position: SavedPosition): void {
     const known = this.#positions.get(position.key);
-    // The offset is what was taken; the source knows it too, but only ours moves with the effects.
-    const offset = known ? known.offset : position.offset;
-    const reader = known ? known.reader : position.reader;
-    this.#positions.set(position.key, { ...position, offset, reader });
+    // Ours moves with the effects. A source that passed over bytes on its own (a copy that was read, a hole) is further.
+    const further = known === undefined || position.offset > known.offset;
+    this.#positions.set(
+      position.key,
+      further ? position : { ...position, offset: known.offset, reader: known.reader },
+    );
     this.#moved.add(position.key);
     this.#arm(offsetMs);
   }
