@@ -67,7 +67,7 @@ describe('send-test', () => {
   it('D19 a server that never answers is told within 15 s, exit 1', async () => {
     const server = await webhookServer();
     server.fallback = { act: 'hang' };
-    const { dir } = shop({ channels: hook(server) });
+    const { dir } = shop({ channels: hook(server, ', timeout: 2s') });
     const { code, stdout, ms } = await run(['send-test', 'hook'], { cwd: dir });
     expect(stdout).toMatch(/not delivered: .*no complete answer within the timeout/);
     expect(code).toBe(1);
