@@ -2,7 +2,7 @@
 import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { type BacktestReport, backtest } from '../daemon/backtest.ts';
-import { testDeps } from '../daemon/daemon.ts';
+import { testDeps } from '../daemon/rule-tests.ts';
 import { createPaint } from '../system/paint.ts';
 import { type CliIo, complain, exitCodes, print, wantsColour } from './io.ts';
 import { type ConfigFlags, configPathOf, loadOptions, loadOrComplain } from './loading.ts';

@@ -2,9 +2,8 @@
 
 import { writeFileSync } from 'node:fs';
 import { loadConfig } from '../config/config.ts';
-import { testDeps } from '../daemon/daemon.ts';
 import { testProblems } from '../daemon/keeper.ts';
-import { type RuleTestResult, runRuleTests } from '../daemon/rule-tests.ts';
+import { type RuleTestResult, runRuleTests, testDeps } from '../daemon/rule-tests.ts';
 import { createPaint } from '../system/paint.ts';
 import { type CliIo, complain, exitCodes, print, wantsColour } from './io.ts';
 import { type ConfigFlags, configPathOf, loadOptions, printProblems, problemsJson } from './loading.ts';

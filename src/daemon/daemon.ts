@@ -3,22 +3,16 @@
  * of them; it decides nothing about matches, incidents or messages.
  */
 import { existsSync } from 'node:fs';
-import type { Readable } from 'node:stream';
-import type { AdminView } from '../admin/admin.ts';
-import type { LoadOptions } from '../config/config.ts';
 import { Engine } from '../incidents/engine.ts';
 import { compileRules } from '../match/compile.ts';
 import type { Config } from '../model/config.ts';
-import type { Problem } from '../model/problem.ts';
-import type { Clock } from '../model/seams.ts';
 import type { CommitResult, Store } from '../model/store.ts';
 import { Desk } from '../notify/desk.ts';
-import { memoryStore } from '../state/memory.ts';
 import type { Notice } from '../state/notice.ts';
 import { positionKeptMs, pruneBefore } from '../state/prune.ts';
 import { openStore } from '../state/store.ts';
 import { fault } from '../system/fault.ts';
-import type { Logger } from '../system/log.ts';
+import { AdminDoor } from './admin-door.ts';
 import { ChannelSet } from './channel-set.ts';
 import { answerCommand } from './commands.ts';
 import { type WatchedFiles, watchConfig, watchedFiles } from './config-watch.ts';
@@ -27,9 +21,11 @@ import { type EngineTime, liveTime, logTime } from './engine-time.ts';
 import { guessStateDir, keepGood, type Loaded, loadAndProve, loadAtStart } from './keeper.ts';
 import { daemonMetrics } from './metrics.ts';
 import { accepts } from './offline.ts';
+import type { DaemonOptions, ReloadResult } from './options.ts';
 import { Pipeline } from './pipeline.ts';
 import { notReady } from './readiness.ts';
 import { ConfigRefused } from './refused.ts';
+import { testDeps } from './rule-tests.ts';
 import { SelfWatch } from './self-watch.ts';
 import { Sender } from './sender.ts';
 import { senderEvents } from './sender-events.ts';
@@ -50,28 +46,6 @@ import {
 const stopGraceMs = 5_000;
 /** The longest time between two looks at what is due. */
 const tickMs = 1_000;
-
-export interface DaemonOptions {
-  readonly load: LoadOptions;
-  /** Where the state is, when it is not in the configuration. */
-  readonly stateDir: string | null;
-  readonly temporaryState: boolean;
-  readonly once: boolean;
-  readonly strict: boolean;
-  readonly version: string;
-  readonly clock: Clock;
-  readonly random: () => number;
-  readonly log: Logger;
-  /** Where the `console` channel writes. */
-  readonly write: (text: string) => void;
-  readonly colours: boolean;
-  readonly stdin: Readable;
-}
-
-export interface ReloadResult {
-  readonly outcome: 'applied' | 'unchanged' | 'refused';
-  readonly problems: readonly Problem[];
-}
 
 export class Daemon {
   readonly options: DaemonOptions;
@@ -96,7 +70,7 @@ export class Daemon {
   readonly #channels: ChannelSet;
   #undo: (() => Promise<void> | void)[] = [];
   #tickTimer: { cancel(): void } | null = null;
-  #admin: { readonly listen: string; close(): Promise<void> } | null = null;
+  readonly #admin: AdminDoor;
   #stopping: Promise<void> | null = null;
   #stateOk = true;
   #reloading: Promise<ReloadResult> = Promise.resolve({ outcome: 'unchanged', problems: [] });
@@ -209,6 +183,12 @@ export class Daemon {
       events: !options.once,
       log: options.log,
     });
+    this.#admin = new AdminDoor({
+      status: () => statusOf(this),
+      notReady: () => notReady(this),
+      metrics: daemonMetrics(this),
+      reload: () => this.reload(),
+    });
     this.#words = { log: options.log, selfWatch: this.selfWatch, files: options.load.files };
   }
 
@@ -262,31 +242,10 @@ export class Daemon {
           'commands cannot reach this daemon: "tocsin status" reads the state instead',
         );
     }
-    await this.#listenAdmin();
-    this.#undo.push(() => this.#admin?.close());
+    await this.#admin.use(this.config.admin);
+    this.#undo.push(() => this.#admin.close());
     const watch = watchConfig({ files: this.#files, clock: options.clock, changed: () => this.reload() });
     this.#undo.push(() => watch.close());
-  }
-
-  /** Listens where the configuration says, if that is not where it listens already. */
-  async #listenAdmin(): Promise<void> {
-    const { admin } = this.config;
-    if (admin?.listen === this.#admin?.listen) return;
-    await this.#admin?.close();
-    this.#admin = null;
-    if (!admin) return;
-    const { listenAdmin } = await import('../admin/admin.ts');
-    const { close } = await listenAdmin(admin, this.#adminView());
-    this.#admin = { listen: admin.listen, close };
-  }
-
-  #adminView(): AdminView {
-    return {
-      status: () => statusOf(this),
-      notReady: () => notReady(this),
-      metrics: daemonMetrics(this),
-      reload: () => this.reload(),
-    };
   }
 
   /** Reads the files again; what runs changes as a whole or not at all. One reload at a time. */
@@ -340,9 +299,11 @@ export class Daemon {
     saySetAside(this.#words, config.channels);
     this.pipeline.commit();
     await this.sources.swap(config);
-    await this.#listenAdmin().catch((error: unknown) =>
-      options.log.error({ error }, 'the admin pages are not to be had at the new address'),
-    );
+    await this.#admin
+      .use(config.admin)
+      .catch((error: unknown) =>
+        options.log.error({ error }, 'the admin pages are not to be had at the new address'),
+      );
     const gone = before.rules
       .filter((rule) => !config.rules.some((other) => other.id === rule.id))
       .map((rule) => rule.id);
@@ -426,9 +387,4 @@ export class Daemon {
 
 function hasErrors(loaded: Loaded): boolean {
   return loaded.problems.some((problem) => problem.level === 'error');
-}
-
-/** An empty store in memory for each rule test. */
-export function testDeps(options: Pick<DaemonOptions, 'clock'>): { store: () => Store; clock: Clock } {
-  return { store: memoryStore, clock: options.clock };
 }

@@ -8,6 +8,7 @@ import type { FieldValue } from '../model/record.ts';
 import type { Rule, RuleTest } from '../model/rule.ts';
 import type { Clock } from '../model/seams.ts';
 import type { Store } from '../model/store.ts';
+import { memoryStore } from '../state/memory.ts';
 import { defaultReading, Offline } from './offline.ts';
 
 export interface RuleTestResult {
@@ -108,4 +109,9 @@ function sameValue(wanted: FieldValue, got: FieldValue | undefined): boolean {
   return typeof got === 'object'
     ? JSON.stringify(got) === JSON.stringify(wanted)
     : String(got) === String(wanted);
+}
+
+/** An empty store in memory for each rule test. */
+export function testDeps(options: { readonly clock: Clock }): RuleTestDeps {
+  return { store: memoryStore, clock: options.clock };
 }

@@ -9,10 +9,11 @@ import { backoffMs } from '../model/duration.ts';
 import type { OutboxItem } from '../model/intent.ts';
 import type { Notification } from '../model/notification.ts';
 import { assertNever } from '../model/problem.ts';
-import type { Channel, Clock, Delivery, Timer } from '../model/seams.ts';
+import type { Channel, Clock, Delivery } from '../model/seams.ts';
 import type { Store, Table } from '../model/store.ts';
 import { fault } from '../system/fault.ts';
 import { type DeadLetter, DeadLetters } from './dead-letters.ts';
+import { type ChannelFacts, type Lane, newLane, testItem, told } from './lanes.ts';
 
 /** Wait before the second try, and the longest between later ones. */
 const backoff = { baseMs: 1_000, capMs: 300_000 };
@@ -21,18 +22,6 @@ const probeMs = 60_000;
 
 /** A request that was broken off comes back at once; what does not in this time is left behind. */
 const abortMs = 500;
-
-/** What `status` tells of a channel. */
-export interface ChannelFacts {
-  state: 'ok' | 'retrying' | 'parked' | 'unusable';
-  delivered: number;
-  retried: number;
-  rejected: number;
-  lastStatus: number | null;
-  lastError: string | null;
-  /** When the present trouble began, ms of the daemon's clock. */
-  failingSince: number | null;
-}
 
 export interface SenderEvents {
   delivered(item: OutboxItem, delivery: Delivery): void;
@@ -49,22 +38,6 @@ export interface SenderDeps {
   readonly clock: Clock;
   readonly random: () => number;
   readonly events: SenderEvents;
-}
-
-interface Lane {
-  readonly name: string;
-  config: ChannelConfig;
-  channel: Channel | null;
-  readonly queue: OutboxItem[];
-  /** Test messages: one try each, before all that waits. */
-  readonly tests: { readonly item: OutboxItem; readonly done: (delivery: Delivery) => void }[];
-  busy: boolean;
-  /** What it is busy with. */
-  work: Promise<void>;
-  timer: Timer | null;
-  notBefore: number;
-  abort: AbortController;
-  readonly facts: ChannelFacts;
 }
 
 export class Sender {
@@ -100,9 +73,8 @@ export class Sender {
     }
   }
 
-  /** What was left from an earlier run, in its order. */
   /**
-   * `broken`: the run before ended without a word. The first message of each channel may have been under way then, so its
+   * What was left from an earlier run, in its order. `broken`: the run before ended without a word. The first message of each channel may have been under way then, so its
    * next try counts as a repeat.
    */
   resume(broken = false): number {
@@ -139,21 +111,7 @@ export class Sender {
   test(name: string, notification: Notification): Promise<Delivery> | null {
     const lane = this.#lanes.get(name);
     if (!lane?.channel) return null;
-    const item: OutboxItem = {
-      key: '',
-      channel: name,
-      notification,
-      cover: { opened: 0, repeats: 0 },
-      severity: 'info',
-      order: 0,
-      createdAt: this.#deps.clock.now(),
-      queuedAt: null,
-      attempts: 0,
-      nextAttemptAt: 0,
-      lastStatus: null,
-      lastError: null,
-      plain: false,
-    };
+    const item = testItem(name, notification, this.#deps.clock.now());
     return new Promise((done) => {
       lane.tests.push({ item, done });
       this.#pump(lane);
@@ -230,28 +188,7 @@ export class Sender {
   #lane(name: string, config: ChannelConfig): Lane {
     let lane = this.#lanes.get(name);
     if (!lane) {
-      const facts: ChannelFacts = {
-        state: 'ok',
-        delivered: 0,
-        retried: 0,
-        rejected: 0,
-        lastStatus: null,
-        lastError: null,
-        failingSince: null,
-      };
-      lane = {
-        name,
-        config,
-        channel: null,
-        queue: [],
-        tests: [],
-        busy: false,
-        work: Promise.resolve(),
-        timer: null,
-        notBefore: 0,
-        abort: new AbortController(),
-        facts,
-      };
+      lane = newLane(name, config);
       this.#lanes.set(name, lane);
     }
     return lane;
@@ -413,13 +350,4 @@ export class Sender {
     if (this.#stopped ? busy : !this.#isSettled()) return;
     for (const resolve of this.#idle.splice(0)) resolve();
   }
-}
-
-/** Characters of an answer that go into a line of status. */
-const answerShown = 300;
-
-/** What went wrong, with the answer as it came. */
-function told(delivery: Exclude<Delivery, { outcome: 'delivered' }>): string {
-  const body = delivery.body.trim().slice(0, answerShown);
-  return body === '' || delivery.detail.includes(body) ? delivery.detail : `${delivery.detail}: ${body}`;
 }

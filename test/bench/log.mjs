@@ -16,8 +16,13 @@ function randomOf(seed) {
   };
 }
 
-const words = 'sync grade import export render index mail digest cleanup invoice payment report upload thumbnail webhook search merge notify archive restore'.split(' ');
-const verbs = 'failed stalled refused expired vanished overflowed aborted rejected diverged starved'.split(' ');
+const words =
+  'sync grade import export render index mail digest cleanup invoice payment report upload thumbnail webhook search merge notify archive restore'.split(
+    ' ',
+  );
+const verbs = 'failed stalled refused expired vanished overflowed aborted rejected diverged starved'.split(
+  ' ',
+);
 
 /** `count` rules, each a pattern as people write them. `line` gives a line that the rule matches. */
 export function rulesOf(count) {
@@ -26,21 +31,35 @@ export function rulesOf(count) {
     const verb = verbs[Math.floor(index / words.length) % verbs.length];
     const number = String(index).padStart(4, '0');
     const shapes = [
-      { pattern: `${word} job-${number} ${verb}: (?<reason>\\w+)`, line: (n) => `${word} job-${number} ${verb}: timeout after ${n}ms` },
-      { pattern: `Task ${word}\\.unit${number}\\[(?<id>[0-9a-f]+)\\] ${verb}`, line: (n) => `Task ${word}.unit${number}[${n.toString(16)}] ${verb} unexpectedly` },
-      { pattern: `${verb} while (?:reading|writing) ${word}-${number} at offset \\d+`, line: (n) => `${verb} while reading ${word}-${number} at offset ${n}` },
-      { pattern: `E${number}: ${word} ${verb}`, line: (n) => `E${number}: ${word} ${verb} for customer ${n}` },
+      {
+        pattern: `${word} job-${number} ${verb}: (?<reason>\\w+)`,
+        line: (n) => `${word} job-${number} ${verb}: timeout after ${n}ms`,
+      },
+      {
+        pattern: `Task ${word}\\.unit${number}\\[(?<id>[0-9a-f]+)\\] ${verb}`,
+        line: (n) => `Task ${word}.unit${number}[${n.toString(16)}] ${verb} unexpectedly`,
+      },
+      {
+        pattern: `${verb} while (?:reading|writing) ${word}-${number} at offset \\d+`,
+        line: (n) => `${verb} while reading ${word}-${number} at offset ${n}`,
+      },
+      {
+        pattern: `E${number}: ${word} ${verb}`,
+        line: (n) => `E${number}: ${word} ${verb} for customer ${n}`,
+      },
     ];
     return { id: `rule-${number}`, ...shapes[index % shapes.length] };
   });
 }
 
 const quiet = [
-  (n, word) => `Task ${word}.tasks.run[${(n * 2654435761 >>> 0).toString(16)}] received`,
-  (n, word) => `Task ${word}.tasks.run[${(n * 2654435761 >>> 0).toString(16)}] succeeded in 0.${n % 1000}s: None`,
+  (n, word) => `Task ${word}.tasks.run[${((n * 2654435761) >>> 0).toString(16)}] received`,
+  (n, word) =>
+    `Task ${word}.tasks.run[${((n * 2654435761) >>> 0).toString(16)}] succeeded in 0.${n % 1000}s: None`,
   (n, word) => `GET /api/v1/${word}/${n} 200 ${n % 90000} bytes in ${n % 300}ms user=${n % 5000}`,
   (n, word) => `cache hit ratio for ${word} is 0.${n % 100} over the last minute, ${n % 4000} keys live`,
-  (n, word) => `connection from 10.0.${n % 256}.${(n >> 8) % 256} accepted, pool ${word} has ${n % 64} free of 64`,
+  (n, word) =>
+    `connection from 10.0.${n % 256}.${(n >> 8) % 256} accepted, pool ${word} has ${n % 64} free of 64`,
   (n, word) => `scheduler: next run of ${word} in ${n % 3600}s, queue length ${n % 120}, workers ${n % 16}`,
 ];
 
@@ -64,7 +83,9 @@ export function makeLog({ path, bytes, rules, matching, celery }) {
       const word = words[Math.floor(random() * words.length)];
       const value = Math.floor(random() * 1e9);
       const loud = random() * matching < 1;
-      const text = loud ? rules[Math.floor(random() * rules.length)].line(value) : quiet[Math.floor(random() * quiet.length)](value, word);
+      const text = loud
+        ? rules[Math.floor(random() * rules.length)].line(value)
+        : quiet[Math.floor(random() * quiet.length)](value, word);
       block += `${head}${text}\n`;
     }
     const buffer = Buffer.from(block);

@@ -23,7 +23,10 @@ export function residentMiB(pid) {
 export function run(command, args, options = {}) {
   return new Promise((resolve, reject) => {
     const began = performance.now();
-    const child = spawn(command, args, { stdio: [options.stdin ?? 'ignore', 'pipe', 'pipe'], env: { ...process.env, ...options.env } });
+    const child = spawn(command, args, {
+      stdio: [options.stdin ?? 'ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ...options.env },
+    });
     let peak = 0;
     let cpu = 0;
     let stdout = '';
@@ -36,8 +39,12 @@ export function run(command, args, options = {}) {
         // It has just ended.
       }
     }, 10);
-    child.stdout.on('data', (part) => { if (stdout.length < 1e6) stdout += part; });
-    child.stderr.on('data', (part) => { if (stderr.length < 1e6) stderr += part; });
+    child.stdout.on('data', (part) => {
+      if (stdout.length < 1e6) stdout += part;
+    });
+    child.stderr.on('data', (part) => {
+      if (stderr.length < 1e6) stderr += part;
+    });
     child.on('error', reject);
     child.on('close', (code) => {
       clearInterval(look);

@@ -41,18 +41,30 @@ const url = `http://127.0.0.1:${server.address().port}/hook`;
 function configFor(rules, extra = '') {
   const path = join(dir, `tocsin-${rules.length}-${Math.random().toString(36).slice(2)}.yaml`);
   const rulesPath = `${path}.rules`;
-  writeFileSync(rulesPath, `rules:\n${rules.map((rule) => `  - { id: ${rule.id}, match: '${rule.pattern}', by: [] }\n`).join('')}`);
-  writeFileSync(path, `rules: [ ${rulesPath} ]\nchannels: { hook: { type: webhook, url: '${url}' } }\nstate: { dir: ${path}.state }\n${extra}`);
+  writeFileSync(
+    rulesPath,
+    `rules:\n${rules.map((rule) => `  - { id: ${rule.id}, match: '${rule.pattern}', by: [] }\n`).join('')}`,
+  );
+  writeFileSync(
+    path,
+    `rules: [ ${rulesPath} ]\nchannels: { hook: { type: webhook, url: '${url}' } }\nstate: { dir: ${path}.state }\n${extra}`,
+  );
   return path;
 }
 
 function patternsFor(rules) {
   const path = join(dir, `patterns-${rules.length}`);
-  writeFileSync(path, `${rules.map((rule) => rule.pattern.replaceAll('(?<', '(?P<').replace(/\(\?P<\w+>/g, '(')).join('\n')}\n`);
+  writeFileSync(
+    path,
+    `${rules.map((rule) => rule.pattern.replaceAll('(?<', '(?P<').replace(/\(\?P<\w+>/g, '(')).join('\n')}\n`,
+  );
   return path;
 }
 
-const line = (name, mbs, ratio, memory) => console.log(`  ${name.padEnd(34)} ${mbs.toFixed(0).padStart(6)} MB/s  ${ratio.padStart(7)}  ${memory === null ? '' : `${memory.toFixed(0).padStart(5)} MiB`}`);
+const line = (name, mbs, ratio, memory) =>
+  console.log(
+    `  ${name.padEnd(34)} ${mbs.toFixed(0).padStart(6)} MB/s  ${ratio.padStart(7)}  ${memory === null ? '' : `${memory.toFixed(0).padStart(5)} MiB`}`,
+  );
 
 async function throughput() {
   for (const celery of [false, true]) {
@@ -60,12 +72,23 @@ async function throughput() {
     const log = join(cache, `${celery ? 'celery' : 'mixed'}-${megabytes}.log`);
     makeLog({ path: log, bytes: megabytes * 1e6, rules: all.slice(0, 20), matching: 1000, celery });
     spawnSync('cat', [log], { stdio: ['ignore', 'ignore', 'ignore'] });
-    console.log(`\n${megabytes} MB of ${celery ? 'Celery' : 'mixed'} lines, one in 1,000 matching (best of 3; ratio to rg -j1 with the same patterns)`);
+    console.log(
+      `\n${megabytes} MB of ${celery ? 'Celery' : 'mixed'} lines, one in 1,000 matching (best of 3; ratio to rg -j1 with the same patterns)`,
+    );
     const times = {};
     for (const count of [1, 10, 20, 100, 1000]) {
       const rules = all.slice(0, count);
       const config = configFor(rules);
-      const ours = await best(3, process.execPath, [main, 'run', '--once', '--config', config, '--log-level', 'warn', log]);
+      const ours = await best(3, process.execPath, [
+        main,
+        'run',
+        '--once',
+        '--config',
+        config,
+        '--log-level',
+        'warn',
+        log,
+      ]);
       if (ours.code !== 0) console.log(`  tocsin failed: ${ours.code} ${ours.stderr.slice(-2000)}`);
       times[count] = ours.seconds;
       const speed = megabytes / ours.seconds;
@@ -86,18 +109,50 @@ async function peers() {
   const log = join(cache, `mixed-${size}.log`);
   makeLog({ path: log, bytes: size * 1e6, rules, matching: 1000, celery: false });
   console.log(`\nPeers, 20 rules, ${size} MB (ratio: how many times as fast Tocsin is)`);
-  const ours = await best(3, process.execPath, [main, 'run', '--once', '--config', configFor(rules), '--log-level', 'warn', log]);
+  const ours = await best(3, process.execPath, [
+    main,
+    'run',
+    '--once',
+    '--config',
+    configFor(rules),
+    '--log-level',
+    'warn',
+    log,
+  ]);
   line('tocsin', size / ours.seconds, '1', ours.peakMiB);
   const plain = rules.map((rule) => rule.pattern.replace(/\(\?<\w+>/g, '('));
   if (has('mtail')) {
     const program = join(dir, 'bench.mtail');
-    writeFileSync(program, plain.map((pattern, index) => `counter c${index}\n/${pattern.replaceAll('/', '\\/')}/ {\n  c${index}++\n}\n`).join(''));
-    const peer = await run('mtail', ['--one_shot', '--progs', program, '--logs', log, '--logtostderr=false', '--log_dir', dir]);
+    writeFileSync(
+      program,
+      plain
+        .map(
+          (pattern, index) => `counter c${index}\n/${pattern.replaceAll('/', '\\/')}/ {\n  c${index}++\n}\n`,
+        )
+        .join(''),
+    );
+    const peer = await run('mtail', [
+      '--one_shot',
+      '--progs',
+      program,
+      '--logs',
+      log,
+      '--logtostderr=false',
+      '--log_dir',
+      dir,
+    ]);
     line('mtail', size / peer.seconds, (peer.seconds / ours.seconds).toFixed(1), peer.peakMiB);
   } else console.log('  mtail is not installed: skipped');
   if (has('sec')) {
     const program = join(dir, 'bench.sec');
-    writeFileSync(program, plain.map((pattern, index) => `type=Single\nptype=RegExp\npattern=${pattern}\ndesc=r${index}\naction=none\n`).join('\n'));
+    writeFileSync(
+      program,
+      plain
+        .map(
+          (pattern, index) => `type=Single\nptype=RegExp\npattern=${pattern}\ndesc=r${index}\naction=none\n`,
+        )
+        .join('\n'),
+    );
     const peer = await run('sec', [`--conf=${program}`, `--input=${log}`, '--notail', '--fromstart']);
     line('SEC', size / peer.seconds, (peer.seconds / ours.seconds).toFixed(1), peer.peakMiB);
   } else console.log('  SEC is not installed: skipped');
@@ -108,16 +163,38 @@ async function peers() {
 async function syslogNg(patterns, log, size, seconds) {
   const config = join(dir, 'syslog-ng.conf');
   const out = join(dir, 'syslog-ng.out');
-  const filters = patterns.map((pattern) => `match("${pattern.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}" value("MESSAGE") type("pcre"))`).join(' or ');
+  const filters = patterns
+    .map(
+      (pattern) =>
+        `match("${pattern.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}" value("MESSAGE") type("pcre"))`,
+    )
+    .join(' or ');
   writeFileSync(
     config,
     `@version: 3.38\noptions { stats-freq(0); };\nsource s { file("${log}" flags(no-parse) follow-freq(0.1) log-fetch-limit(10000) log-iw-size(100000)); };\ndestination d { file("${out}"); };\nfilter f { ${filters} };\nlog { source(s); filter(f); destination(d); flags(flow-control); };\nlog { source(s); filter { match("THE-END-OF-IT" value("MESSAGE")) }; destination { file("${out}.end"); }; };\n`,
   );
   const began = performance.now();
   const copy = join(dir, 'peer.log');
-  spawnSync('sh', ['-c', `cp ${log} ${copy}; echo THE-END-OF-IT >> ${copy}; sed -i 's#${log}#${copy}#' ${config}`]);
+  spawnSync('sh', [
+    '-c',
+    `cp ${log} ${copy}; echo THE-END-OF-IT >> ${copy}; sed -i 's#${log}#${copy}#' ${config}`,
+  ]);
   const start = performance.now();
-  const child = spawn('syslog-ng', ['-F', '-f', config, '-R', join(dir, 'sng.persist'), '-p', join(dir, 'sng.pid'), '-c', join(dir, 'sng.ctl')], { stdio: 'ignore' });
+  const child = spawn(
+    'syslog-ng',
+    [
+      '-F',
+      '-f',
+      config,
+      '-R',
+      join(dir, 'sng.persist'),
+      '-p',
+      join(dir, 'sng.pid'),
+      '-c',
+      join(dir, 'sng.ctl'),
+    ],
+    { stdio: 'ignore' },
+  );
   for (;;) {
     await new Promise((resolve) => setTimeout(resolve, 20));
     const done = spawnSync('sh', ['-c', `test -s ${out}.end`]).status === 0;
@@ -129,7 +206,9 @@ async function syslogNg(patterns, log, size, seconds) {
 }
 
 async function startDaemon(config) {
-  const child = spawn(process.execPath, [main, 'run', '--config', config, '--log-level', 'warn'], { stdio: ['ignore', 'ignore', 'pipe'] });
+  const child = spawn(process.execPath, [main, 'run', '--config', config, '--log-level', 'warn'], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
   await new Promise((resolve) => {
     let said = '';
     child.stderr.on('data', (part) => {
@@ -145,7 +224,10 @@ async function latency() {
   const log = join(dir, 'latency.log');
   writeFileSync(log, '');
   const rules = [{ id: 'seen', pattern: 'ping (?<n>\\d+)' }];
-  const config = configFor(rules, `sources: { app: { file: ${log}, multiline: none } }\ndefaults: { by: n, limit: none }\n`);
+  const config = configFor(
+    rules,
+    `sources: { app: { file: ${log}, multiline: none } }\ndefaults: { by: n, limit: none }\n`,
+  );
   writeFileSync(`${config}.rules`, `rules: [ { id: seen, match: 'ping (?<n>\\d+)', by: n, limit: none } ]\n`);
   const child = await startDaemon(config);
   const sent = new Map();
@@ -156,8 +238,12 @@ async function latency() {
     await new Promise((resolve) => setTimeout(resolve, 20 + (n % 7) * 13));
   }
   await new Promise((resolve) => setTimeout(resolve, 2000));
-  const waits = received.map((one) => one.at - sent.get(String(JSON.parse(one.text).incident.fields.n))).sort((a, b) => a - b);
-  console.log(`\nLine written -> request received, quiet machine, 400 lines: ${waits.length} told, p50 ${waits[Math.floor(waits.length * 0.5)]?.toFixed(1)} ms, p99 ${waits[Math.floor(waits.length * 0.99)]?.toFixed(1)} ms, max ${waits.at(-1)?.toFixed(1)} ms`);
+  const waits = received
+    .map((one) => one.at - sent.get(String(JSON.parse(one.text).incident.fields.n)))
+    .sort((a, b) => a - b);
+  console.log(
+    `\nLine written -> request received, quiet machine, 400 lines: ${waits.length} told, p50 ${waits[Math.floor(waits.length * 0.5)]?.toFixed(1)} ms, p99 ${waits[Math.floor(waits.length * 0.99)]?.toFixed(1)} ms, max ${waits.at(-1)?.toFixed(1)} ms`,
+  );
   child.kill('SIGKILL');
 }
 
@@ -171,7 +257,9 @@ async function idle() {
   const before = cpuSeconds(child.pid);
   await new Promise((resolve) => setTimeout(resolve, 20_000));
   const used = cpuSeconds(child.pid) - before;
-  console.log(`\nIdle with 1,000 files: ${((used / 20) * 100).toFixed(2)} % of a core, ${residentMiB(child.pid).toFixed(0)} MiB resident, peak ${peakMiB(child.pid).toFixed(0)} MiB`);
+  console.log(
+    `\nIdle with 1,000 files: ${((used / 20) * 100).toFixed(2)} % of a core, ${residentMiB(child.pid).toFixed(0)} MiB resident, peak ${peakMiB(child.pid).toFixed(0)} MiB`,
+  );
   child.kill('SIGKILL');
 }
 
@@ -181,9 +269,23 @@ async function everyLine() {
   makeEvery(log, lines);
   const path = join(dir, 'every.yaml');
   writeFileSync(`${path}.rules`, `rules: [ { id: seen, match: 'job (?<kind>\\w+) number', by: kind } ]\n`);
-  writeFileSync(path, `rules: [ ${path}.rules ]\nchannels: { hook: { type: webhook, url: '${url}' } }\nstate: { dir: ${path}.state }\n`);
-  const ours = await best(2, process.execPath, [main, 'run', '--once', '--config', path, '--log-level', 'warn', log]);
-  console.log(`\nEvery line matches, by a field of 100 values: ${(lines / ours.seconds / 1000).toFixed(0)} thousand records/s, peak ${ours.peakMiB.toFixed(0)} MiB${ours.code === 0 ? '' : ` FAILED ${ours.stderr.slice(-500)}`}`);
+  writeFileSync(
+    path,
+    `rules: [ ${path}.rules ]\nchannels: { hook: { type: webhook, url: '${url}' } }\nstate: { dir: ${path}.state }\n`,
+  );
+  const ours = await best(2, process.execPath, [
+    main,
+    'run',
+    '--once',
+    '--config',
+    path,
+    '--log-level',
+    'warn',
+    log,
+  ]);
+  console.log(
+    `\nEvery line matches, by a field of 100 values: ${(lines / ours.seconds / 1000).toFixed(0)} thousand records/s, peak ${ours.peakMiB.toFixed(0)} MiB${ours.code === 0 ? '' : ` FAILED ${ours.stderr.slice(-500)}`}`,
+  );
 }
 
 function makeEvery(path, lines) {

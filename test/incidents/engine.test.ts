@@ -79,7 +79,11 @@ describe('one incident per value of `by`', () => {
     for (let n = 0; n < 5 * 60; n++) match(rule, { task: 'a' }, start + n * minute);
     tickTo(start + 48 * hour);
     expect(told.map(({ at }) => (at - start) / minute)).toEqual([0, 5, 65, 305]);
-    expect(told.at(-1)?.intent.notification.incident).toMatchObject({ count: 300, new_count: 235, state: 'firing' });
+    expect(told.at(-1)?.intent.notification.incident).toMatchObject({
+      count: 300,
+      new_count: 235,
+      state: 'firing',
+    });
   });
 
   it('never lets the count go back within an id, and derives the same ids again', () => {

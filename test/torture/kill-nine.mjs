@@ -4,7 +4,20 @@
  * any fault. Options: --kills 30 --rate 200 --seed 1 --keep (leaves the folder).
  */
 import { spawn } from 'node:child_process';
-import { copyFileSync, createReadStream, createWriteStream, mkdtempSync, openSync, closeSync, renameSync, rmSync, truncateSync, unlinkSync, writeFileSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  copyFileSync,
+  createReadStream,
+  createWriteStream,
+  mkdtempSync,
+  openSync,
+  renameSync,
+  rmSync,
+  truncateSync,
+  unlinkSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -60,7 +73,11 @@ writeFileSync(
 let child = null;
 let said = '';
 function start() {
-  child = spawn(process.execPath, [main, 'run', '--config', join(dir, 'tocsin.yaml'), '--log-level', 'warn'], { stdio: ['ignore', 'ignore', 'pipe'] });
+  child = spawn(
+    process.execPath,
+    [main, 'run', '--config', join(dir, 'tocsin.yaml'), '--log-level', 'warn'],
+    { stdio: ['ignore', 'ignore', 'pipe'] },
+  );
   child.stderr.on('data', (part) => {
     said = (said + part).slice(-20_000);
   });
@@ -76,7 +93,10 @@ const zips = [];
 
 function put(to = fd) {
   const kind = n % 10;
-  writeSync(to, `2026-01-05 10:00:00 ERROR seq=${n} kind=${kind} failed ${'x'.repeat(Math.floor(random() * 200))}\n`);
+  writeSync(
+    to,
+    `2026-01-05 10:00:00 ERROR seq=${n} kind=${kind} failed ${'x'.repeat(Math.floor(random() * 200))}\n`,
+  );
   byKind.set(String(kind), (byKind.get(String(kind)) ?? 0) + 1);
   n++;
 }
@@ -151,10 +171,14 @@ const counts = () => {
     if (!known || body.incident.count > known.incident.count) latest.set(body.incident.id, body);
   }
   const sums = new Map();
-  for (const body of latest.values()) sums.set(body.incident.fields.kind, (sums.get(body.incident.fields.kind) ?? 0) + body.incident.count);
+  for (const body of latest.values())
+    sums.set(body.incident.fields.kind, (sums.get(body.incident.fields.kind) ?? 0) + body.incident.count);
   return sums;
 };
-const seen = () => new Set(posts.filter((one) => one.body.incident.rule === 'each').map((one) => Number(one.body.incident.fields.n)));
+const seen = () =>
+  new Set(
+    posts.filter((one) => one.body.incident.rule === 'each').map((one) => Number(one.body.incident.fields.n)),
+  );
 const end = performance.now() + 30_000;
 while (performance.now() < end) {
   const sums = counts();
@@ -169,7 +193,9 @@ const sums = counts();
 const told = seen();
 const missing = [];
 for (let one = 0; one < n; one++) if (!told.has(one)) missing.push(one);
-const wrongCounts = [...byKind].filter(([kind, count]) => sums.get(kind) !== count).map(([kind, count]) => ({ kind, written: count, told: sums.get(kind) ?? 0 }));
+const wrongCounts = [...byKind]
+  .filter(([kind, count]) => sums.get(kind) !== count)
+  .map(([kind, count]) => ({ kind, written: count, told: sums.get(kind) ?? 0 }));
 const ids = new Map();
 let repeats = 0;
 let otherIds = 0;
@@ -188,8 +214,27 @@ for (const { body } of posts) {
   twice.set(body.incident.fields.n, of.add(body.incident.id));
 }
 const split = [...twice].filter(([, of]) => of.size > 1).map(([one]) => one);
-const readTwice = posts.filter(({ body }) => body.incident.rule === 'each' && body.incident.count > 1).map(({ body }) => Number(body.incident.fields.n)).sort((a, b) => a - b);
-const result = { seed, kills: killed, lines: n, rotations, posts: posts.length, missing: missing.length, missingFirst: missing.slice(0, 10), wrongCounts, repeatsWithSameId: repeats, repeatsWithOtherId: otherIds, toldTwice: split.length, readTwice: readTwice.length, readTwiceFrom: readTwice[0], readTwiceTo: readTwice.at(-1), toldTwiceFirst: split.slice(0, 10) };
+const readTwice = posts
+  .filter(({ body }) => body.incident.rule === 'each' && body.incident.count > 1)
+  .map(({ body }) => Number(body.incident.fields.n))
+  .sort((a, b) => a - b);
+const result = {
+  seed,
+  kills: killed,
+  lines: n,
+  rotations,
+  posts: posts.length,
+  missing: missing.length,
+  missingFirst: missing.slice(0, 10),
+  wrongCounts,
+  repeatsWithSameId: repeats,
+  repeatsWithOtherId: otherIds,
+  toldTwice: split.length,
+  readTwice: readTwice.length,
+  readTwiceFrom: readTwice[0],
+  readTwiceTo: readTwice.at(-1),
+  toldTwiceFirst: split.slice(0, 10),
+};
 const good = missing.length === 0 && wrongCounts.length === 0 && otherIds === 0 && split.length === 0;
 console.log(JSON.stringify({ ...result, pass: good }));
 if (!good) console.error(rotationsAt.join('\n'), events.join(' '), said.slice(-4000), `\nkept: ${dir}`);

@@ -19,7 +19,10 @@ const lines = option('--lines', '3000');
 const rate = option('--rate', '1000');
 const settle = option('--settle-ms', '350');
 const killEvery = Number(option('--kill-every', '0'));
-const ops = option('--ops', 'rename,gzip,rename_chain,torn_rename,copytruncate,torn_copytruncate,truncate_regrow,replace,unlink,touch,symlink,chmod');
+const ops = option(
+  '--ops',
+  'rename,gzip,rename_chain,torn_rename,copytruncate,torn_copytruncate,truncate_regrow,replace,unlink,touch,symlink,chmod',
+);
 const main = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 const env = args.includes('--poll-only') ? { ...process.env, TOCSIN_POLL_ONLY: '1' } : process.env;
 const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -47,18 +50,43 @@ defaults: { limit: none, remind: [ 1s ] }
 channels: { hook: { type: webhook, url: 'http://127.0.0.1:${server.address().port}/hook' } }
 `,
   );
-  writeFileSync(join(dir, 'rules.yaml'), `rules: [ { id: each, match: '^T\\d+-(?<n>\\d+) ', by: n }, { id: rest, where: { message: '*' }, except: '^T\\d+-\\d+ ', by: message } ]\n`);
+  writeFileSync(
+    join(dir, 'rules.yaml'),
+    `rules: [ { id: each, match: '^T\\d+-(?<n>\\d+) ', by: n }, { id: rest, where: { message: '*' }, except: '^T\\d+-\\d+ ', by: message } ]\n`,
+  );
   let said = '';
   let child;
   const start = () => {
-    child = spawn(process.execPath, [main, 'run', '--config', config, '--log-level', 'warn'], { stdio: ['ignore', 'ignore', 'pipe'], env });
+    child = spawn(process.execPath, [main, 'run', '--config', config, '--log-level', 'warn'], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+      env,
+    });
     child.stderr.on('data', (part) => {
       said = (said + part).slice(-20_000);
     });
   };
   start();
   await wait(700);
-  const writer = spawn('python3', [tool, logs, '--seed', String(seed), '--lines', lines, '--rate', rate, '--ops', ops, '--settle-ms', settle, '--truth', join(dir, 'truth.jsonl')], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const writer = spawn(
+    'python3',
+    [
+      tool,
+      logs,
+      '--seed',
+      String(seed),
+      '--lines',
+      lines,
+      '--rate',
+      rate,
+      '--ops',
+      ops,
+      '--settle-ms',
+      settle,
+      '--truth',
+      join(dir, 'truth.jsonl'),
+    ],
+    { stdio: ['ignore', 'pipe', 'inherit'] },
+  );
   let ended = false;
   let summary = '';
   writer.stdout.on('data', (part) => {
@@ -90,13 +118,21 @@ channels: { hook: { type: webhook, url: 'http://127.0.0.1:${server.address().por
   const latest = new Map();
   for (const { incident, record } of posts) {
     const known = latest.get(incident.id);
-    if (!known || incident.count > known.count) latest.set(incident.id, { count: incident.count, text: known?.text ?? record.message });
+    if (!known || incident.count > known.count)
+      latest.set(incident.id, { count: incident.count, text: known?.text ?? record.message });
   }
   const delivered = join(dir, 'delivered');
-  writeFileSync(delivered, [...latest.values()].flatMap(({ count, text }) => Array(count).fill(`${text}\n`)).join(''));
-  const check = spawnSync('python3', [tool, '--check', join(dir, 'truth.jsonl'), delivered], { encoding: 'utf8' });
+  writeFileSync(
+    delivered,
+    [...latest.values()].flatMap(({ count, text }) => Array(count).fill(`${text}\n`)).join(''),
+  );
+  const check = spawnSync('python3', [tool, '--check', join(dir, 'truth.jsonl'), delivered], {
+    encoding: 'utf8',
+  });
   const pass = check.status === 0;
-  console.log(`seed ${seed}${kills > 0 ? `, ${kills} kills` : ''}: ${pass ? 'pass' : 'FAIL'} ${check.stdout.trim()}${pass ? '' : `\n${check.stderr}\n${summary.trim()}\n${said.slice(-3000)}\nkept: ${dir}`}`);
+  console.log(
+    `seed ${seed}${kills > 0 ? `, ${kills} kills` : ''}: ${pass ? 'pass' : 'FAIL'} ${check.stdout.trim()}${pass ? '' : `\n${check.stderr}\n${summary.trim()}\n${said.slice(-3000)}\nkept: ${dir}`}`,
+  );
   if (pass) rmSync(dir, { recursive: true, force: true });
   return pass;
 }
