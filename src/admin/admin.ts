@@ -16,6 +16,8 @@ export interface AdminView {
   /** Empty when ready, else what is missing, a short phrase each. */
   notReady(): readonly string[];
   metrics(): Promise<string>;
+  /** What a change needs; null allows none. */
+  token(): Secret | null;
   reload(): Promise<{ readonly outcome: string; readonly problems: readonly unknown[] }>;
 }
 
@@ -25,7 +27,7 @@ export interface AdminConfig {
 }
 
 /** The pages, without a socket. */
-export function adminApp(view: AdminView, token: Secret | null, port: () => number): Hono {
+export function adminApp(view: AdminView, port: () => number): Hono {
   const app = new Hono();
   app.use('*', secureHeaders());
   app.use('*', async (context, next) => {
@@ -46,6 +48,7 @@ export function adminApp(view: AdminView, token: Secret | null, port: () => numb
   );
   app.get('/api/v1/status', (context) => context.json(view.status() as object));
   app.post('/api/v1/reload', async (context) => {
+    const token = view.token();
     if (!allowed(context.req.header('authorization'), token)) {
       return context.json(
         { error: token === null ? 'set admin.token to allow changes' : 'a bearer token is needed' },
@@ -68,13 +71,13 @@ function allowed(header: string | undefined, token: Secret | null): boolean {
 
 /** Listens until closed. Throws a TocsinError that names the address when it can't. */
 export async function listenAdmin(
-  config: AdminConfig,
+  listen: string,
   view: AdminView,
 ): Promise<{ readonly port: number; close(): Promise<void> }> {
-  const colon = config.listen.lastIndexOf(':');
-  const hostname = config.listen.slice(0, colon).replace(/^\[|\]$/g, '');
-  let bound = Number(config.listen.slice(colon + 1));
-  const app = adminApp(view, config.token, () => bound);
+  const colon = listen.lastIndexOf(':');
+  const hostname = listen.slice(0, colon).replace(/^\[|\]$/g, '');
+  let bound = Number(listen.slice(colon + 1));
+  const app = adminApp(view, () => bound);
   const server = await new Promise<ReturnType<typeof serve>>((resolve, reject) => {
     const made = serve(
       {
@@ -89,7 +92,7 @@ export async function listenAdmin(
       reject(
         new TocsinError(
           'E_LISTEN',
-          `cannot listen on admin ${config.listen}: ${error.code ?? error.message}; choose another port in admin.listen`,
+          `cannot listen on admin ${listen}: ${error.code ?? error.message}; choose another port in admin.listen`,
           { cause: error },
         ),
       ),

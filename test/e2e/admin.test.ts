@@ -1,7 +1,8 @@
 /** The pages of the admin address: whether they tell the truth, and what they keep to themselves. */
 
-import { chmodSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { freePort } from '../support/free-port.ts';
 import { run, startDaemon, until } from '../support/program.ts';
@@ -133,6 +134,23 @@ describe('the admin pages', () => {
       await waitFor('both', () => server.received.length >= 2);
     },
   );
+
+  it('G8 a new token holds from the reload on; an address that is taken is said, and the old one stays', async () => {
+    const { port, dir, daemon, server } = await place();
+    const other = Number(new URL(server.url).port);
+    const main = readFileSync(join(dir, 'tocsin.yaml'), 'utf8');
+    writeFileSync(join(dir, 'tocsin.yaml'), main.replace(token, 'another-token'));
+    daemon.child.kill('SIGHUP');
+    const reload = (bearer: string) =>
+      ask(port, '/api/v1/reload', { method: 'POST', headers: { authorization: `Bearer ${bearer}` } });
+    await until('the new token', async () => (await reload('another-token')).status === 200);
+    expect((await reload(token)).status).toBe(401);
+    writeFileSync(join(dir, 'tocsin.yaml'), main.replace(`127.0.0.1:${port}`, `127.0.0.1:${other}`));
+    daemon.child.kill('SIGHUP');
+    await waitFor('the word', () => daemon.stderr().includes('EADDRINUSE'));
+    expect((await ask(port, '/healthz')).status).toBe(200);
+    await daemon.end();
+  });
 
   it('G8 an address that is taken is said, exit 2', async () => {
     const { port } = await place();
