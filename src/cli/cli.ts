@@ -23,8 +23,19 @@ export async function cli(argv: readonly string[], io: CliIo): Promise<number> {
         ? exitCodes.wrong
         : exitCodes.no;
     }
-    throw error;
+    const missing = missingNative(error);
+    if (missing === null) throw error;
+    complain(io, missing);
+    return exitCodes.wrong;
   }
+}
+
+/** npm 12 runs no install scripts unless they are allowed, and the native modules are compiled by one. */
+function missingNative(error: unknown): string | null {
+  const text = error instanceof Error ? error.message : String(error);
+  if (!/\b(?:re2|better_sqlite3)\.node\b/.test(text)) return null;
+  const first = text.split('\n', 1)[0];
+  return `E_NATIVE: a native module is missing: ${first}\nrun "npm rebuild re2 better-sqlite3", or install again with --allow-scripts=re2,better-sqlite3`;
 }
 
 const many = (value: string, before: string[] = []): string[] => [...before, value];
