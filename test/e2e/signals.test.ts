@@ -29,9 +29,9 @@ describe('SIGTERM', () => {
     const first = await startDaemon(dir);
     write(...numbered(1, 400));
     await waitFor('some messages', () => server.received.length > 20);
-    const { code, ms } = await first.end();
-    expect(code).toBe(0);
-    expect(ms).toBeLessThan(60_000);
+    const began = performance.now();
+    expect((await first.end()).code).toBe(0);
+    expect(performance.now() - began).toBeLessThan(8_000);
     write(...numbered(401, 420));
     const second = await startDaemon(dir);
     await waitFor('all of them', () => titles(server).length === 420, 20_000);
