@@ -17,6 +17,8 @@ const groupMatches = 5_000;
 const groupMs = 50;
 /** A stream that gives more than this at once is behind: its effects wait for the group. */
 const busyBytes = 65_536;
+/** Records that are kept as they are until the next commit; each holds some KiB of the lines around it. */
+const unsettledMax = 64;
 /** An offset that moved without a match is saved about once a second: reading those bytes again changes nothing. */
 const offsetMs = 1_000;
 
@@ -98,7 +100,7 @@ export class Pipeline implements SourcePort {
       this.#deps.engine.apply(match, now);
       fault('matched');
     }
-    this.#deps.engine.settle();
+    if (this.#deps.engine.unsettled() > unsettledMax) this.#deps.engine.settle();
     this.#move(chunk, result.consumed, stream);
     this.#matchesSinceCommit += result.matches.length;
     if (result.matches.length > 0) this.#commitInTime(chunk.data.length < busyBytes);
@@ -175,6 +177,7 @@ export class Pipeline implements SourcePort {
 
   /** Effects and offsets become durable together. */
   commit(): CommitResult {
+    this.#deps.engine.settle();
     this.#commitSoon = false;
     this.#timer?.timer.cancel();
     this.#timer = null;

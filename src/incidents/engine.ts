@@ -148,12 +148,17 @@ export class Engine {
   }
 
   /**
-   * Writes down the latest record of each incident that matched since the last call. To be called when a batch of records is
-   * through and before its bytes are gone: of a thousand repeats only the last one is looked at.
+   * Writes down the latest record of each incident that matched since the last call. To be called before a commit:
+   * of a thousand repeats only the last one is looked at.
    */
   settle(): void {
     for (const [doc, { record, context }] of this.#latest) doc.record = recordBody(record, context);
     this.#latest.clear();
+  }
+
+  /** How many incidents wait for that. */
+  unsettled(): number {
+    return this.#latest.size;
   }
 
   #settleOne(doc: IncidentDoc): void {

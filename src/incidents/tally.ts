@@ -8,7 +8,7 @@ const topFieldsMax = 8;
 const topValuesMax = 50;
 const topTextMax = 120;
 /** Every match has its own of these. */
-const unique = new Set(['time', 'collected']);
+const unique = new Set(['time', 'level', 'collected']);
 
 /** Counts the text fields of a match, except those that the incident is keyed by. */
 export function bumpTop(

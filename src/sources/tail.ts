@@ -13,7 +13,7 @@ import type { Medium } from './medium.ts';
 /** Room before the data of a buffer, for what the last chunk left over: it is moved, not read again. */
 const headroomBytes = 128 * 1024;
 /** Bytes of one read at most and at least; between them, what the pipeline takes in about 10 ms. */
-const readBytesMax = 512 * 1024;
+const readBytesMax = 1024 * 1024;
 const readBytesMin = 32 * 1024;
 /** A `take` over this time halves the next reads, one under the other doubles them: the process stays responsive. */
 const takeSlowMs = 16;
