@@ -43,14 +43,26 @@ const remoteTypes = new Set([
   0x0187, // autofs
   0x0bd00bd0, // lustre
 ]);
+/** File systems that answer at once, but may be changed from behind without an event. */
+const silentTypes = new Set([
+  0x794c7630, // overlayfs
+  0x786f4256, // vboxsf
+  0xf15f, // ecryptfs
+]);
 
-/** Whether a folder lies on a file system that may hang. An unknown one counts as remote: slower, and always right. */
-export async function isRemote(dir: string): Promise<boolean> {
+/**
+ * How a file system behaves. `plain`: answers at once and tells of each change. `silent`: answers at once, tells of some
+ * changes only. `remote`: it may hang, and its events do not count.
+ */
+export type Mount = 'plain' | 'silent' | 'remote';
+
+/** The kind of file system a folder lies on. An unknown one counts as remote: slower, and always right. */
+export async function mountOf(dir: string): Promise<Mount> {
   try {
     const { type } = await statfs(dir);
-    return remoteTypes.has(type);
+    return remoteTypes.has(type) ? 'remote' : silentTypes.has(type) ? 'silent' : 'plain';
   } catch {
-    return true;
+    return 'remote';
   }
 }
 

@@ -8,9 +8,10 @@ import { posix } from 'node:path';
 import {
   type Asked,
   isFault,
-  isRemote,
   listLater,
   listNow,
+  type Mount,
+  mountOf,
   type Name,
   type RawPath,
   rawPath,
@@ -57,7 +58,7 @@ export class Listing {
   readonly #globs: readonly Glob[];
   readonly #exclude: readonly Glob[];
   readonly #cache = new Map<string, Cached>();
-  readonly #remote = new Map<string, boolean>();
+  readonly #mounts = new Map<string, Mount>();
   readonly #stale = new Set<string>();
   /** Folders that were looked for and were not there. */
   readonly #missing = new Set<string>();
@@ -75,7 +76,17 @@ export class Listing {
 
   /** Whether a folder may hang; a guess (yes) until it was asked once. */
   remote(dir: string): boolean {
-    return this.#remote.get(dir) ?? true;
+    return (this.#mounts.get(dir) ?? 'remote') === 'remote';
+  }
+
+  /** Whether the file system of a folder tells of each change in it. */
+  announces(dir: string): boolean {
+    return this.#mounts.get(dir) === 'plain';
+  }
+
+  /** Whether a folder is looked for that is not there. */
+  get lacksFolder(): boolean {
+    return this.#missing.size > 0;
   }
 
   /** Everything that the globs mean now. `nowMs` is the wall clock, since it is held against stamps of the disk. */
@@ -187,7 +198,7 @@ export class Listing {
         }
       } else if (name.kind !== 'folder') {
         const path = posix.join(dir, name.text);
-        const remote = this.#remote.get(dir) ?? true;
+        const remote = this.remote(dir);
         if (!walk.files.has(path)) {
           walk.files.set(path, { path, raw: rawPath(dir, name.raw), dir, literal: false, remote });
         }
@@ -221,7 +232,7 @@ export class Listing {
     const remote = await this.#isRemote(dir);
     const stat = remote ? await statLater(dir) : statNow(dir);
     if (isFault(stat)) {
-      this.#remote.delete(dir);
+      this.#mounts.delete(dir);
       this.#missing.add(dir);
       return null;
     }
@@ -245,12 +256,12 @@ export class Listing {
   }
 
   async #isRemote(dir: string): Promise<boolean> {
-    const known = this.#remote.get(dir);
-    if (known !== undefined) return known;
-    const remote = await isRemote(dir);
-    // A folder that is not there yet is asked again when it is: `isRemote` says yes for it.
-    if (!remote || !isFault(await statLater(dir))) this.#remote.set(dir, remote);
-    return remote;
+    const known = this.#mounts.get(dir);
+    if (known !== undefined) return known === 'remote';
+    const mount = await mountOf(dir);
+    // A folder that is not there yet is asked again when it is: it counts as remote until then.
+    if (mount !== 'remote' || !isFault(await statLater(dir))) this.#mounts.set(dir, mount);
+    return mount === 'remote';
   }
 }
 

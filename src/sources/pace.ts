@@ -1,6 +1,7 @@
 /**
  * Decides what is looked at when: what was active lately often, what sleeps rarely, and the sleepers a slice at a time so that
- * thousands of them cost next to nothing. Pure: it is given the time.
+ * thousands of them cost next to nothing. What the system announces by events is looked at more rarely still, since the
+ * events wake it. Pure: it is given the time.
  */
 
 export interface Paced {
@@ -8,23 +9,45 @@ export interface Paced {
   activeAt: number;
 }
 
+/** One rhythm: each of its items once in `everyMs`, or as often as so many looks a second allow (each costs about 5 us). */
+interface Lane<T> {
+  readonly items: Set<T>;
+  readonly everyMs: number;
+  readonly looksPerSecondMax: number;
+  /** Looks that are due but not a whole one yet. */
+  credit: number;
+}
+
 /** Active in the last 2 s: looked at each 15 ms. A line written is read within 20 ms without any event of the system. */
-export const hotEveryMs = 15;
+const hotEveryMs = 15;
 const hotForMs = 2_000;
 /** Active in the last minute: within 100 ms. */
-export const warmEveryMs = 80;
+const warmEveryMs = 80;
 const warmForMs = 60_000;
-/** Everything else: once a second, or as often as this many looks a second allow (each costs about 4 us). */
+/** Everything else. */
 const coldEveryMs = 1_000;
-const looksPerSecondMax = 1_500;
+/** Where events tell of a change: the poll is there for the one that got lost. */
+const coldAnnouncedEveryMs = 8_000;
+const looksPerSecond = 1_500;
+const looksAnnouncedPerSecond = 500;
+/** Time between two slices of sleepers. */
+const sliceMs = 100;
+const sliceAnnouncedMs = 250;
 
 export class Pace<T extends Paced> {
+  readonly #announced: (item: T) => boolean;
   readonly #hot = new Set<T>();
-  readonly #warm = new Set<T>();
-  readonly #cold = new Set<T>();
+  readonly #warm = lane<T>(warmEveryMs, looksPerSecond);
+  readonly #warmAnnounced = lane<T>(warmEveryMs, looksAnnouncedPerSecond);
+  readonly #cold = lane<T>(coldEveryMs, looksPerSecond);
+  readonly #coldAnnounced = lane<T>(coldAnnouncedEveryMs, looksAnnouncedPerSecond);
+  readonly #lanes = [this.#warm, this.#warmAnnounced, this.#cold, this.#coldAnnounced];
   #last: number | null = null;
-  #warmCredit = 0;
-  #coldCredit = 0;
+
+  /** `announced`: whether events are relied upon to tell of a change of this item. */
+  constructor(announced: (item: T) => boolean) {
+    this.#announced = announced;
+  }
 
   add(item: T): void {
     this.remove(item);
@@ -33,67 +56,61 @@ export class Pace<T extends Paced> {
 
   remove(item: T): void {
     this.#hot.delete(item);
-    this.#warm.delete(item);
-    this.#cold.delete(item);
+    for (const { items } of this.#lanes) items.delete(item);
   }
 
-  /** Something happened to it: it is looked at often from now on. */
-  wake(item: T, now: number): void {
-    item.activeAt = now;
-    if (!this.#hot.has(item) && (this.#warm.delete(item) || this.#cold.delete(item))) this.#hot.add(item);
+  /** Something happened to it, now or at `at` (monotonic ms): how often it is looked at counts from then. */
+  wake(item: T, at: number): void {
+    item.activeAt = at;
+    if (!this.#hot.has(item) && this.#lanes.some(({ items }) => items.delete(item))) this.#hot.add(item);
+  }
+
+  /** Events are relied upon no more, or again: what sleeps is placed anew. */
+  reconsider(now: number): void {
+    for (const { items } of this.#lanes) for (const item of [...items]) this.#place(item, now);
   }
 
   /** What to look at now. */
   due(now: number): T[] {
     const elapsed = Math.max(0, now - (this.#last ?? now - coldEveryMs));
     this.#last = now;
-    const due: T[] = [];
-    for (const item of this.#hot) {
-      due.push(item);
-      if (now - item.activeAt > hotForMs) this.#move(item, now);
-    }
-    this.#warmCredit = this.#slice(
-      this.#warm,
-      this.#warmCredit,
-      elapsed / this.#every(this.#warm, warmEveryMs),
-      now,
-      due,
-    );
-    this.#coldCredit = this.#slice(
-      this.#cold,
-      this.#coldCredit,
-      elapsed / this.#every(this.#cold, coldEveryMs),
-      now,
-      due,
-    );
+    const due = [...this.#hot];
+    for (const item of due) if (now - item.activeAt > hotForMs) this.#place(item, now);
+    for (const one of this.#lanes) this.#slice(one, elapsed, now, due);
     return due;
   }
 
   /** How long to wait before the next look. */
   delayMs(): number {
-    return this.#hot.size > 0 ? hotEveryMs : this.#warm.size > 0 ? warmEveryMs : 100;
+    if (this.#hot.size > 0) return hotEveryMs;
+    if (this.#warm.items.size + this.#warmAnnounced.items.size > 0) return warmEveryMs;
+    return this.#cold.items.size > 0 ? sliceMs : sliceAnnouncedMs;
   }
 
-  #every(items: ReadonlySet<T>, wishMs: number): number {
-    return Math.max(wishMs, (items.size / looksPerSecondMax) * 1_000);
-  }
-
-  #slice(items: Set<T>, credit: number, share: number, now: number, due: T[]): number {
-    const wanted = Math.min(items.size, credit + items.size * share);
+  #slice(one: Lane<T>, elapsed: number, now: number, due: T[]): void {
+    const { size } = one.items;
+    const every = Math.max(one.everyMs, (size / one.looksPerSecondMax) * 1_000);
+    const wanted = Math.min(size, one.credit + (size * elapsed) / every);
     const take = Math.floor(wanted + 1e-9);
     let taken = 0;
-    for (const item of items) {
+    for (const item of one.items) {
       if (taken++ >= take) break;
       due.push(item);
       // To the end of its line, or to another one.
-      this.#move(item, now);
+      this.#place(item, now);
     }
-    return wanted - take;
+    one.credit = wanted - take;
   }
 
-  #move(item: T, now: number): void {
+  #place(item: T, now: number): void {
     this.remove(item);
     const idle = now - item.activeAt;
-    (idle <= hotForMs ? this.#hot : idle <= warmForMs ? this.#warm : this.#cold).add(item);
+    if (idle <= hotForMs) this.#hot.add(item);
+    else if (idle <= warmForMs) (this.#announced(item) ? this.#warmAnnounced : this.#warm).items.add(item);
+    else (this.#announced(item) ? this.#coldAnnounced : this.#cold).items.add(item);
   }
+}
+
+function lane<T>(everyMs: number, looksPerSecondMax: number): Lane<T> {
+  return { items: new Set<T>(), everyMs, looksPerSecondMax, credit: 0 };
 }

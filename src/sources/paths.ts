@@ -17,6 +17,8 @@ export interface PathEntry extends Paced {
   tail: Tail | null;
   /** What it led to before, while that may still be read. */
   previous: Tail | null;
+  /** A link, or below one: what it leads to may change where no event tells of it. */
+  linked: boolean;
   /** A named pipe is read as a stream of its own. */
   pump: Pump | null;
   /** Being opened or asked about. */
@@ -48,6 +50,7 @@ export function newPath(found: FoundFile, initial: boolean, now: number): PathEn
     initial,
     tail: null,
     previous: null,
+    linked: true,
     pump: null,
     busy: false,
     seenAt: 0,

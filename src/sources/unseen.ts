@@ -1,3 +1,8 @@
+/**
+ * Finds the generations of a path that came and went unseen: rotated twice between two looks, or while nobody ran. Takes a path
+ * and since when it was not seen; gives their streams, the oldest first, opened and waiting for one another. Packed ones are
+ * read where they lie. What belongs to the live file is not decided here.
+ */
 import { posix } from 'node:path';
 import { copySource } from './copies.ts';
 import { closeQuietly, isFault, type RawPath, rawPath, statLater, statNow } from './disk.ts';

@@ -20,6 +20,8 @@ export interface WatchedFolder {
 export interface FolderWatch {
   /** Watches exactly these folders (not what is below them) from now on. */
   set(folders: ReadonlyMap<string, WatchedFolder>): void;
+  /** Whether events of a folder come, as far as is known: it is watched and the system did not refuse. */
+  covers(dir: string): boolean;
   close(): Promise<void>;
 }
 export type CreateWatch = (handlers: WatchHandlers) => FolderWatch;
@@ -30,7 +32,7 @@ const plainAboveEntries = 256;
 const foldersMax = 2_000;
 
 /** Watches nothing: for network mounts and for tests of polling. */
-export const watchNothing: CreateWatch = () => ({ set() {}, async close() {} });
+export const watchNothing: CreateWatch = () => ({ set() {}, covers: () => false, async close() {} });
 
 /** Watches by the system's own events. */
 export const watchFolders: CreateWatch = (handlers) => new Watch(handlers);
@@ -39,6 +41,8 @@ class Watch implements FolderWatch {
   readonly #handlers: WatchHandlers;
   readonly #inodes = new Map<string, bigint>();
   readonly #plain = new Map<string, PlainWatcher>();
+  /** Folders that chokidar was told to watch. */
+  readonly #told = new Set<string>();
   #chokidar: Promise<FSWatcher | null> | null = null;
   #ended = false;
 
@@ -55,8 +59,17 @@ class Watch implements FolderWatch {
       if (this.#inodes.has(dir) || this.#inodes.size >= foldersMax) continue;
       this.#inodes.set(dir, folder.inode);
       if (folder.entries > plainAboveEntries) this.#addPlain(dir);
-      else this.#withChokidar((watcher) => watcher.add(dir));
+      else {
+        this.#withChokidar((watcher) => {
+          watcher.add(dir);
+          if (this.#inodes.has(dir)) this.#told.add(dir);
+        });
+      }
     }
+  }
+
+  covers(dir: string): boolean {
+    return !this.#ended && (this.#plain.has(dir) || this.#told.has(dir));
   }
 
   async close(): Promise<void> {
@@ -69,6 +82,7 @@ class Watch implements FolderWatch {
 
   #remove(dir: string): void {
     this.#inodes.delete(dir);
+    this.#told.delete(dir);
     const plain = this.#plain.get(dir);
     if (plain) {
       plain.close();
@@ -81,10 +95,10 @@ class Watch implements FolderWatch {
   #addPlain(dir: string): void {
     try {
       const watcher = watchPlain(dir, (_event, name) => this.#handlers.onHint(dir, name));
-      watcher.on('error', (error) => this.#trouble(error));
+      watcher.on('error', (error) => this.#trouble(error, dir));
       this.#plain.set(dir, watcher);
     } catch (error) {
-      this.#trouble(error);
+      this.#trouble(error, dir);
     }
   }
 
@@ -112,13 +126,20 @@ class Watch implements FolderWatch {
       const dir = watchedPath(details);
       if (dir !== null) this.#handlers.onHint(dir, typeof name === 'string' ? name : null);
     });
-    watcher.on('error', (error) => this.#trouble(error));
+    watcher.on('error', (error) => this.#trouble(error, pathOf(error)));
     return watcher;
   }
 
   /** The system is out of watches: chokidar neither recovers nor falls back by itself, it only says so for each folder. */
-  #trouble(error: unknown): void {
-    if (this.#ended || !outOf(error)) return;
+  #trouble(error: unknown, dir: string | null): void {
+    if (this.#ended) return;
+    if (!outOf(error)) {
+      // One folder was refused, or is watched no more; where it is not said which, none of them counts as covered.
+      if (dir === null) this.#told.clear();
+      else this.#told.delete(dir);
+      if (dir !== null) this.#plain.delete(dir);
+      return;
+    }
     const found = error instanceof Error ? error.message : String(error);
     const plain = [...this.#plain.values()];
     this.#ended = true;
@@ -138,6 +159,10 @@ class Watch implements FolderWatch {
 function outOf(error: unknown): boolean {
   const code = error instanceof Error && 'code' in error ? error.code : null;
   return code === 'ENOSPC' || code === 'EMFILE' || code === 'ENFILE';
+}
+
+function pathOf(error: unknown): string | null {
+  return error instanceof Error && 'path' in error && typeof error.path === 'string' ? error.path : null;
 }
 
 function watchedPath(details: unknown): string | null {

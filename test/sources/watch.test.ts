@@ -93,6 +93,7 @@ it('T46 a source whose watch fails at once reads by polling, with one warning', 
   const log = join(dir, 'app.log');
   writeFileSync(log, 'one\n');
   const refused: CreateWatch = ({ onTrouble }) => ({
+    covers: () => false,
     set: () => onTrouble('file events are not available; files are polled instead'),
     close: async () => undefined,
   });

@@ -1,0 +1,133 @@
+/**
+ * What becomes of a path when another file is behind it: the same content going on in another file (an editor's save), or a new
+ * stream that waits until its predecessors are read, those among them that nobody saw included. Takes the path and the opened
+ * file, whose descriptor it owns from then on; the old file stays readable as long as something may come there.
+ */
+import type { Clock } from '../model/seams.ts';
+import type { Descriptors } from './descriptors.ts';
+import { closeQuietly, fstatLater, isFault } from './disk.ts';
+import { compareContent, inodeName } from './identity.ts';
+import { FileMedium, peekFile } from './medium.ts';
+import type { Names } from './names.ts';
+import type { PathEntry } from './paths.ts';
+import { noteSeen, type OpenFile, type Streams } from './streams.ts';
+import type { Tail } from './tail.ts';
+import type { Turns } from './turns.ts';
+import type { UnseenGenerations } from './unseen.ts';
+
+export interface SuccessorsDeps {
+  readonly deps: { readonly clock: Clock };
+  readonly names: Names;
+  readonly unseen: UnseenGenerations;
+  readonly turns: Turns;
+  readonly descriptors: Descriptors;
+  readonly streams: () => Streams;
+  readonly orphan: (tail: Tail) => void;
+  readonly named: (tail: Tail) => void;
+  readonly starting: () => boolean;
+}
+
+export class Successors {
+  readonly #with: SuccessorsDeps;
+
+  constructor(deps: SuccessorsDeps) {
+    this.#with = deps;
+  }
+
+  /** A file that no stream reads yet is behind this path. */
+  async open(entry: PathEntry, file: OpenFile): Promise<void> {
+    const { turns, names } = this.#with;
+    const old = entry.tail ?? entry.previous;
+    // The path may have changed once more while it was being opened.
+    const raced = this.#with.streams().byInode.get(inodeName(file.stat));
+    if (raced && !raced.ended) {
+      closeQuietly(file.fd);
+      if (raced !== entry.tail) await names.attach(entry, raced);
+      return;
+    }
+    if (old !== null && (await goesOnIn(old, file))) {
+      await this.#moveOver(entry, old, file);
+      return;
+    }
+    const tail = await this.#with.streams().open(file, { initial: entry.initial, atPath: old === null });
+    // The time it was seen stays the old one until everything between is known, and noted: a crash may come any time.
+    const { seenAt } = entry;
+    await turns.hold(tail);
+    try {
+      await names.point(entry, tail);
+      entry.initial = false;
+      if (seenAt > 0 && !this.#with.starting()) {
+        await this.#between(entry, tail, old, seenAt);
+        entry.seenAt = this.#with.deps.clock.now();
+      }
+    } finally {
+      turns.release(tail);
+    }
+    turns.want(tail);
+  }
+
+  async #moveOver(entry: PathEntry, old: Tail, file: OpenFile): Promise<void> {
+    const { turns } = this.#with;
+    await turns.hold(old);
+    try {
+      await this.#swap(entry, old, file);
+    } finally {
+      turns.release(old);
+    }
+    turns.want(old);
+  }
+
+  async #swap(entry: PathEntry, old: Tail, file: OpenFile): Promise<void> {
+    const from = old.inode;
+    const left = old.medium;
+    const oldId = old.id;
+    old.moveTo(new FileMedium(file.fd), {
+      dev: file.stat.dev,
+      ino: file.stat.ino,
+      birthNs: file.stat.birthtimeNs,
+    });
+    this.#with.streams().moved(old, from);
+    noteSeen(old, file.stat);
+    entry.tail = old;
+    entry.previous = null;
+    this.#with.named(old);
+    entry.seenAt = this.#with.deps.clock.now();
+    this.#with.names.notePlace(entry);
+    this.#with.descriptors.used(old);
+    if (left !== null && left.fd !== null) await this.#keepBehind(old, left.fd, oldId.ino);
+  }
+
+  /** Somebody may still write to the old file: what comes after our position there is read too. */
+  async #keepBehind(old: Tail, fd: number, ino: bigint): Promise<void> {
+    const stat = await fstatLater(fd);
+    if (isFault(stat) || stat.ino !== ino) {
+      closeQuietly(fd);
+      return;
+    }
+    const file = { fd, stat, path: old.path, remote: old.remote };
+    const from = Math.min(Number(stat.size), old.readPosition);
+    const behind = await this.#with.streams().leaveBehind(file, from);
+    behind.caughtUp = true;
+    this.#with.orphan(behind);
+    this.#with.turns.want(behind);
+  }
+
+  /** The new file waits until its predecessors are read; generations that came and went unseen are among them. */
+  async #between(entry: PathEntry, tail: Tail, old: Tail | null, seenAt: number): Promise<void> {
+    const before = old === null || old.ended ? [] : [old];
+    for (const earlier of before) tail.after.add(earlier);
+    const last = await this.#with.unseen.read(entry.found.path, tail, seenAt, before);
+    for (const earlier of last) tail.after.add(earlier);
+  }
+}
+
+/** An editor's save: another file with the same content up to our offset. */
+async function goesOnIn(old: Tail, file: OpenFile): Promise<boolean> {
+  if (old.ended || old.offset === 0 || old.copyOf !== null || old.ignored !== null) return false;
+  const facts = old.memory.facts(old.offset);
+  if (facts.markerLength === 0) return false;
+  const verdict = await compareContent(facts, Number(file.stat.size), (at, length) =>
+    peekFile(file.fd, at, length),
+  );
+  return verdict === 'same';
+}
