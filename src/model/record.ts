@@ -40,7 +40,10 @@ export interface SyslogEnvelope {
   readonly appname: string | null;
   readonly procid: string | null;
   readonly msgid: string | null;
-  readonly structured_data: Readonly<Record<string, Readonly<Record<string, string>>>> | null;
+  /** By element and parameter; a parameter that comes again is a list. */
+  readonly structured_data: Readonly<
+    Record<string, Readonly<Record<string, string | readonly string[]>>>
+  > | null;
 }
 
 /** A stream of bytes with an identity: one file (whatever its names), one standard input, one socket peer. */
