@@ -5,14 +5,41 @@
  */
 import type { Conditions, FieldTest, TextCondition, TextTest } from '../model/rule.ts';
 import { escapeLiteral, type PatternNode, parsePattern } from './pattern-syntax.ts';
+import { anyOf, type LiteralSet, literalsOf, literalWeight, requiredLiterals } from './required-literals.ts';
 
 export interface BlockPattern {
+  /** Two of the same key say the same. */
+  readonly key: string;
+  /** Sets of literals, of each of which a match holds at least one; none where none tells enough. */
+  readonly literals: readonly LiteralSet[];
+  /** What automata are made of. Written when it is first asked for: where literals tell enough it never is. */
+  readonly automaton: AutomatonForms;
+}
+
+export interface AutomatonForms {
   /** Source for RE2 with `m`, without named groups: the whole pattern. */
   readonly source: string;
   /** The part of it that tells most, without wide repeats where such a part exists: a cheaper automaton, more false alarms. */
   readonly short: string;
   /** Characters that a match of `short` must hold literally: how much it tells. */
   readonly weight: number;
+}
+
+class LazyPattern implements BlockPattern {
+  readonly key: string;
+  readonly literals: readonly LiteralSet[];
+  #forms: AutomatonForms | (() => AutomatonForms);
+
+  constructor(key: string, literals: readonly LiteralSet[], forms: () => AutomatonForms) {
+    this.key = key;
+    this.literals = literals;
+    this.#forms = forms;
+  }
+
+  get automaton(): AutomatonForms {
+    if (typeof this.#forms === 'function') this.#forms = this.#forms();
+    return this.#forms;
+  }
 }
 
 /** A part of a pattern with so many literal characters stands for the whole of it. */
@@ -111,7 +138,7 @@ function tells(later: number, earlier: number): boolean {
 }
 
 /** The part of a sequence between wide repeats that tells most, or all of it where no part tells enough. */
-function reduce(nodes: readonly PatternNode[]): BlockPattern {
+function reduce(nodes: readonly PatternNode[]): AutomatonForms {
   const flat = flatten(nodes);
   const weight = (part: readonly PatternNode[]): number => part.reduce((sum, node) => sum + weigh(node), 0);
   let best: PatternNode[] = [];
@@ -143,29 +170,43 @@ function withoutEmptyEnd(nodes: readonly PatternNode[]): readonly PatternNode[] 
   return nodes.slice(0, end);
 }
 
+function alternativeForms(parts: readonly AutomatonForms[]): AutomatonForms {
+  const join = (sources: readonly string[]): string =>
+    sources.length === 1 ? (sources[0] ?? '') : sources.map((source) => `(?:${source})`).join('|');
+  return {
+    source: join(parts.map((part) => part.source)),
+    short: join(parts.map((part) => part.short)),
+    weight: Math.min(...parts.map((part) => part.weight)),
+  };
+}
+
 function alternatives(parts: readonly (BlockPattern | null)[]): BlockPattern | null {
   if (parts.length === 0 || parts.length > maxAlternatives) return null;
   const known = parts.filter((part) => part !== null);
   if (known.length < parts.length) return null;
-  const join = (sources: readonly string[]): string =>
-    sources.length === 1 ? (sources[0] ?? '') : sources.map((source) => `(?:${source})`).join('|');
-  return {
-    source: join(known.map((part) => part.source)),
-    short: join(known.map((part) => part.short)),
-    weight: Math.min(...known.map((part) => part.weight)),
-  };
+  if (known.length === 1) return known[0] ?? null;
+  return new LazyPattern(
+    JSON.stringify(known.map((part) => part.key)),
+    anyOf(known.map((part) => part.literals)),
+    () => alternativeForms(known.map((part) => part.automaton)),
+  );
 }
 
 /** The block pattern of one regular expression, or null where it is not understood or holds without any character. */
 export function blockPatternOf(text: string): BlockPattern | null {
   const branches = parsePattern(text);
-  if (branches === null) return null;
-  return alternatives(branches.map(reduce));
+  if (branches === null || branches.length > maxAlternatives) return null;
+  // The tree is read again when it is needed, which is seldom: it is larger than the text.
+  return new LazyPattern(`~${text}`, requiredLiterals(branches), () =>
+    alternativeForms((parsePattern(text) ?? []).map(reduce)),
+  );
 }
 
 function literal(text: string): BlockPattern {
-  const source = escapeLiteral(text);
-  return { source, short: source, weight: [...text].length };
+  return new LazyPattern(`=${text}`, literalsOf(text), () => {
+    const source = escapeLiteral(text);
+    return { source, short: source, weight: [...text].length };
+  });
 }
 
 function ofTest(test: TextTest): BlockPattern | null {
@@ -201,8 +242,15 @@ function ofField(test: FieldTest): BlockPattern | null {
 
 function best(parts: readonly (BlockPattern | null)[]): BlockPattern | null {
   let found: BlockPattern | null = null;
-  for (const part of parts) if (part !== null && (found === null || part.weight > found.weight)) found = part;
+  for (const part of parts) if (part !== null && (found === null || tellsMore(part, found))) found = part;
   return found;
+}
+
+function tellsMore(part: BlockPattern, other: BlockPattern): boolean {
+  const literal = (pattern: BlockPattern): number => Math.max(0, ...pattern.literals.map(literalWeight));
+  return literal(part) === literal(other)
+    ? part.automaton.weight > other.automaton.weight
+    : literal(part) > literal(other);
 }
 
 /** The pattern that tells most of all that must hold, or null: then every record must be looked at. */

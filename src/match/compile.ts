@@ -74,15 +74,19 @@ export function compileRules(rules: readonly Rule[]): CompiledRules {
     const compiled = compileConditions(conditions);
     const computed = role === 'match' ? computedFields(rule) : [];
     const index = entries.push({ rule, role, conditions: compiled, computed }) - 1;
-    const shadowed = new Set([...capturedNames(compiled), ...computed.map((field) => field.name)]);
+    const shadowed = new Set(
+      conditions.where.length === 0
+        ? []
+        : [...capturedNames(compiled), ...computed.map((field) => field.name)],
+    );
     const pattern = blockPattern(conditions, shadowed);
-    if (pattern === null || saysAlways(pattern.source) || saysAlways(pattern.short)) {
+    if (pattern === null || (pattern.literals.length === 0 && saysAlways(pattern))) {
       every.push(index);
       continue;
     }
-    const same = targets.get(pattern.source);
+    const same = targets.get(pattern.key);
     if (same) same.entries.push(index);
-    else targets.set(pattern.source, { pattern, entries: [index] });
+    else targets.set(pattern.key, { pattern, entries: [index] });
   }
   const known = [...targets.values()];
   return {
@@ -98,7 +102,9 @@ export function compileRules(rules: readonly Rule[]): CompiledRules {
 }
 
 /** A pattern that holds in nothing tells nothing; one that RE2 refuses neither. */
-function saysAlways(source: string): boolean {
-  const compiled = compilePattern(source);
-  return !compiled.ok || compiled.pattern.test('');
+function saysAlways(pattern: BlockPattern): boolean {
+  return [pattern.automaton.source, pattern.automaton.short].some((source) => {
+    const compiled = compilePattern(source);
+    return !compiled.ok || compiled.pattern.test('');
+  });
 }

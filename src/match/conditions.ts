@@ -3,13 +3,34 @@
  * null for no. All decisions are made on the text as it came; nothing is redacted here.
  */
 import type { FieldValue, StreamInfo } from '../model/record.ts';
-import type { Conditions, FieldTest, TextCondition, TextScope } from '../model/rule.ts';
+import type { Conditions, FieldTest, TextCondition, TextScope, TextTest } from '../model/rule.ts';
+import { groupNames } from './pattern-syntax.ts';
 import { compilePattern, type Pattern } from './regex.ts';
 import { matchesGlob, testFields } from './where.ts';
 
-interface CompiledTest {
+/** One text to look for. Its pattern is compiled when it is first asked: of a thousand rules most never see a candidate. */
+class CompiledTest {
   readonly literal: string | null;
-  readonly pattern: Pattern | null;
+  readonly #text: string;
+  #pattern: Pattern | null | undefined;
+
+  constructor(test: TextTest) {
+    this.literal = test.kind === 'literal' ? test.text : null;
+    this.#text = test.text;
+  }
+
+  /** Null for one that does not compile: rules are checked before they come here; one that fails all the same never matches. */
+  get pattern(): Pattern | null {
+    if (this.#pattern === undefined) {
+      const compiled = compilePattern(this.#text);
+      this.#pattern = compiled.ok ? compiled.pattern : null;
+    }
+    return this.#pattern;
+  }
+
+  get groups(): readonly string[] {
+    return this.literal === null ? groupNames(this.#text) : [];
+  }
 }
 
 interface CompiledText {
@@ -49,12 +70,7 @@ function compileText(condition: TextCondition): CompiledText {
   return {
     all: condition.mode === 'all',
     scope: condition.scope,
-    tests: condition.tests.map((test) => {
-      if (test.kind === 'literal') return { literal: test.text, pattern: null };
-      const compiled = compilePattern(test.text);
-      // Rules are compiled by `rules/` before they come here; one that fails all the same never matches.
-      return { literal: null, pattern: compiled.ok ? compiled.pattern : null };
-    }),
+    tests: condition.tests.map((test) => new CompiledTest(test)),
   };
 }
 
@@ -70,7 +86,7 @@ export function compileConditions(conditions: Conditions): CompiledConditions {
 
 /** Names of all groups that the conditions can capture. */
 export function capturedNames(conditions: CompiledConditions): string[] {
-  return conditions.text.flatMap((text) => text.tests.flatMap((test) => test.pattern?.groups ?? []));
+  return conditions.text.flatMap((text) => text.tests.flatMap((test) => test.groups));
 }
 
 /** Whether a stream is one of `from`: names and globs of sources, `label=value`; null is every stream. */

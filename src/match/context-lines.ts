@@ -9,14 +9,19 @@ import { redact } from './redact.ts';
 
 /** Bytes before a record in which its context is looked for. */
 const windowBytes = 8 * 1024;
-/** A window is read for this many bytes more, so that the records of a dense stretch share it. */
+/** Records closer than this share a window: it is read for so many bytes more. */
 const sharedBytes = 16 * 1024;
 /** Characters of one line. */
 const maxLine = 2048;
 
+/** Whether only the lines of the record's own process are wanted. */
+function isApart(process: string | null, format: Format): boolean {
+  return format !== 'plain' && tellsApart(process);
+}
+
 /** Lines of context at the end of a text; `process` is that of the record behind it. Oldest first. */
 function linesBefore(text: string, process: string | null, count: number, format: Format): string[] {
-  const one = format !== 'plain' && tellsApart(process);
+  const one = isApart(process, format);
   const found: string[] = [];
   // Lines without a header belong to the header before them: they wait until it is seen.
   let waiting: string[] = [];
@@ -65,6 +70,8 @@ export class ContextLines {
   #window = '';
   #windowStart = 0;
   #windowEnd = -1;
+  /** Where the record before began. */
+  #lastStart = Number.NEGATIVE_INFINITY;
 
   constructor(format: Format, count: number) {
     this.#format = format;
@@ -79,6 +86,7 @@ export class ContextLines {
     }
     this.#data = data;
     this.#windowEnd = -1;
+    this.#lastStart = Number.NEGATIVE_INFINITY;
   }
 
   /** The first `consumed` bytes are done; their last ones are kept. */
@@ -99,15 +107,21 @@ export class ContextLines {
     const count = this.#count;
     if (count === 0) return () => [];
     const place = this.#tail.length + start;
+    const format = this.#format;
     const inside =
       start <= this.#windowEnd && (this.#windowStart === 0 || place - this.#windowStart >= windowBytes);
-    if (!inside) this.#read(start);
+    const lonely = start - this.#lastStart > sharedBytes;
+    this.#lastStart = start;
+    if (!inside) {
+      const few = lonely && !isApart(process, format) ? this.#lonely(start) : null;
+      if (few !== null) return () => linesBefore(cleanText(few, 0, few.length), process, count, format);
+      this.#read(start, lonely ? 0 : sharedBytes);
+    }
     // The window is bytes, kept as one-byte characters, so that places in it are places in the stream.
     const text = this.#window;
     const to = place - this.#windowStart;
     const from = Math.max(0, to - windowBytes);
     const cut = from > 0 || this.#windowStart > 0 || this.#tailCut;
-    const format = this.#format;
     return () => {
       const bytes = Buffer.from(text.slice(from, to), 'latin1');
       const start = cut ? bytes.indexOf(0x0a) + 1 : 0;
@@ -115,10 +129,24 @@ export class ContextLines {
     };
   }
 
-  #read(start: number): void {
+  /** The few lines before a record that stands alone; null where they reach back before the data. */
+  #lonely(start: number): Buffer | null {
+    const data = this.#data;
+    let at = start;
+    for (let lines = 0; lines < this.#count; ) {
+      const from = data.lastIndexOf(0x0a, at - 2) + 1;
+      if (at < 2 || from === 0) return null;
+      if (from < start - windowBytes) break;
+      if (at - 1 > from) lines++;
+      at = from;
+    }
+    return Buffer.from(data.subarray(at, start));
+  }
+
+  #read(start: number, ahead: number): void {
     const tail = this.#tail;
     const from = start - windowBytes;
-    const end = Math.min(this.#data.length, start + sharedBytes);
+    const end = Math.min(this.#data.length, start + ahead);
     const ownFrom = Math.max(0, from);
     const own = this.#data.toString('latin1', ownFrom, end);
     // Places count from the head of the tail, as if tail and data were one.

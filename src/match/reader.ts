@@ -13,7 +13,7 @@ import type { CompiledRules, Entry } from './compile.ts';
 import { type Captures, comesFrom, evaluate } from './conditions.ts';
 import { ContextLines, linesAfter } from './context-lines.ts';
 import { RecordIndex } from './index-records.ts';
-import { type ScanState, scanRecords } from './scanner.ts';
+import { freshScan, type ScanState, scanRecords } from './scanner.ts';
 import { RecordSubject } from './subject.ts';
 
 export interface ReaderOptions {
@@ -61,7 +61,7 @@ const headBytes = 512;
 export class StreamReader {
   readonly #options: ReaderOptions;
   readonly #index: RecordIndex;
-  readonly #scan: ScanState = { dense: false };
+  #scan: ScanState = freshScan();
   #context: ContextLines | null = null;
   #midLine: boolean;
   /** Where the next chunk must begin for what is remembered to hold. */
@@ -125,8 +125,8 @@ export class StreamReader {
     this.#rules = rules;
     this.#allowed = rules.entries.map((entry) => comesFrom(entry.conditions.from, this.#options.stream));
     this.#context = new ContextLines(this.#options.format, rules.before);
-    this.#scan.dense = false;
-    this.#fallbacksSeen = rules.test.shards.fallbacks;
+    this.#scan = freshScan();
+    this.#fallbacksSeen = rules.test.fallbacks;
   }
 
   #records(
@@ -221,8 +221,8 @@ export class StreamReader {
     this.#scanAround(rules, data, count, textStart, scanCounts, look);
     counts.slowBlocks += scanCounts.slowBlocks;
     counts.invalidUtf8 += scanCounts.invalidBlocks;
-    counts.setFallbacks += rules.test.shards.fallbacks - this.#fallbacksSeen;
-    this.#fallbacksSeen = rules.test.shards.fallbacks;
+    counts.setFallbacks += rules.test.fallbacks - this.#fallbacksSeen;
+    this.#fallbacksSeen = rules.test.fallbacks;
     return matches;
   }
 

@@ -1,17 +1,25 @@
 /**
- * Finds the records of a block that some rule may want, without looking at the others. Whole stripes of bytes are tested;
- * a stripe with colours, carriage returns, NUL or invalid UTF-8 is cleaned before it is tested. It errs only by naming a
- * record that no rule wants.
+ * Finds the records of a block that some rule may want, without looking at the others. Whole stripes of bytes are searched
+ * for literals or tested by automata; a stripe with colours, carriage returns, NUL or invalid UTF-8 is cleaned before it is
+ * tested. It errs only by naming a record that no rule wants.
  */
+import type { Automata, BlockTest } from './block-test.ts';
 import { cleanText, isClean } from './clean.ts';
 import type { CompiledRules } from './compile.ts';
+import { type LiteralScan, viewOf } from './literal-scan.ts';
 
 /** A stripe is tested whole. Small enough that halving after a hit costs little, large enough to hide the call. */
 const stripeBytes = 16 * 1024;
-/** Where an alternation gives the place, a stripe need not be halved and may be larger. */
+/** Where a search gives the place, a stripe need not be halved and may be larger. */
 const finderStripeBytes = 64 * 1024;
 /** A stripe of so few records is not tested: each record is. */
 const fewRecords = 2;
+
+/** A false alarm of a literal costs as much as an automaton takes for so many bytes. */
+const falseAlarmBytes = 2048;
+/** False alarms are borne for so many bytes; then automata are asked for so many before literals are tried again. */
+const patienceBytes = 1024 * 1024;
+const banishedBytes = 32 * 1024 * 1024;
 
 export interface ScanCounts {
   slowBlocks: number;
@@ -19,9 +27,23 @@ export interface ScanCounts {
   invalidBlocks: number;
 }
 
-/** Remembers between blocks whether hits are dense: then testing whole stripes is wasted work. */
+/** What is remembered of a stream between blocks. */
 export interface ScanState {
+  /** Hits are dense: testing whole stripes is wasted work. */
   dense: boolean;
+  /** Bytes that literals have won or, below zero, that automata are still to be asked for. */
+  credit: number;
+}
+
+export const freshScan = (): ScanState => ({ dense: false, credit: patienceBytes });
+
+/** Records of one block. `starts` holds the offsets of `count` records and, behind them, the end of the last. */
+interface Block {
+  readonly data: Buffer;
+  readonly view: DataView;
+  readonly starts: Int32Array;
+  /** Where the text of the first byte's line begins (after a byte order mark). */
+  readonly textStart: number;
 }
 
 /**
@@ -38,15 +60,16 @@ export function scanRecords(
   counts: ScanCounts,
   candidate: (record: number, clean: boolean) => boolean,
 ): void {
+  const block: Block = { data, view: viewOf(data), starts, textStart };
   let from = 0;
   while (from < count) {
-    const finder = rules.test.finder;
-    const target = finder ? finderStripeBytes : stripeBytes;
-    const begin = Math.max(starts[from] ?? 0, textStart);
+    const literals = state.credit > 0 ? rules.test.literals : null;
+    const target = literals || rules.test.whole.finder ? finderStripeBytes : stripeBytes;
+    const begin = beginOf(block, from);
     let to = from + 1;
     while (to < count && (starts[to + 1] ?? 0) - begin <= target) to++;
-    const stripe = data.subarray(begin, starts[to] ?? 0);
-    const clean = isClean(stripe);
+    const end = starts[to] ?? 0;
+    const clean = isClean(data.subarray(begin, end));
     if (!clean) counts.slowBlocks++;
     if (rules.every.length > 0 || state.dense) {
       state.dense = eachRecord(rules, from, to, clean, candidate);
@@ -57,14 +80,28 @@ export function scanRecords(
         hits++;
         if (candidate(record, clean)) wanted++;
       };
-      if (!clean) halve(rules, data, starts, from, to, textStart, true, counted);
-      else if (finder) find(finder, data, starts, from, to, textStart, counted);
-      else halve(rules, data, starts, from, to, textStart, false, counted);
-      rules.test.judge(hits, wanted);
+      if (!clean) halve(rules.test, block, from, to, true, counted);
+      else if (literals) byLiterals(literals, rules.test.rest, block, from, to, counted);
+      else byAutomata(rules.test.whole, block, from, to, counted);
+      if (literals) judge(state, end - begin, hits - wanted);
+      else {
+        state.credit = Math.min(state.credit + end - begin, 0) || patienceBytes;
+        rules.test.whole.judge(hits, wanted);
+      }
       state.dense = wanted * 3 > to - from && to - from > fewRecords;
     }
     from = to;
   }
+}
+
+/** False alarms use up what quiet bytes won. */
+function judge(state: ScanState, bytes: number, falseAlarms: number): void {
+  state.credit = Math.min(patienceBytes, state.credit + bytes) - falseAlarms * falseAlarmBytes;
+  if (state.credit <= 0) state.credit = -banishedBytes;
+}
+
+function beginOf(block: Block, record: number): number {
+  return Math.max(block.starts[record] ?? 0, block.textStart);
 }
 
 /** Every record is a candidate; tells whether hits are still dense. */
@@ -80,25 +117,65 @@ function eachRecord(
   return rules.every.length === 0 && wanted * 4 > to - from;
 }
 
-function find(
-  finder: { find(block: Buffer): number },
-  data: Buffer,
-  starts: Int32Array,
+function byAutomata(
+  automata: Automata,
+  block: Block,
   from: number,
   to: number,
-  textStart: number,
   candidate: (record: number) => void,
 ): void {
+  const { finder } = automata;
+  if (!finder) {
+    halve(automata, block, from, to, false, candidate);
+    return;
+  }
+  const { data } = block;
+  search(block, from, to, candidate, (begin, end) => {
+    const at = finder.find(begin === 0 && end === data.length ? data : data.subarray(begin, end));
+    return at < 0 ? -1 : begin + at;
+  });
+}
+
+function byLiterals(
+  literals: LiteralScan,
+  rest: Automata | null,
+  block: Block,
+  from: number,
+  to: number,
+  candidate: (record: number) => void,
+): void {
+  const find = (begin: number, end: number): number => literals.find(block.data, block.view, begin, end);
+  if (rest === null) {
+    search(block, from, to, candidate, find);
+    return;
+  }
+  const found = new Set<number>();
+  const note = (record: number): void => {
+    found.add(record);
+  };
+  byAutomata(rest, block, from, to, note);
+  search(block, from, to, note, find);
+  for (const record of [...found].sort((a, b) => a - b)) candidate(record);
+}
+
+/** `find` tells where between two places something matches, or -1. */
+function search(
+  block: Block,
+  from: number,
+  to: number,
+  candidate: (record: number) => void,
+  find: (begin: number, end: number) => number,
+): void {
+  const { starts } = block;
   const end = starts[to] ?? 0;
   let record = from;
   let hits = 0;
   while (record < to) {
-    const begin = Math.max(starts[record] ?? 0, textStart);
-    const at = finder.find(begin === 0 && end === data.length ? data : data.subarray(begin, end));
+    const at = find(beginOf(block, record), end);
     if (at < 0) return;
     // A match may begin in one record and end in another: the record that holds its beginning is looked at, and the
     // search goes on at the next one, so that nothing that begins later is passed over.
-    while (record + 1 < to && (starts[record + 1] ?? 0) <= begin + at) record++;
+    while (record + 1 < to && (starts[record + 1] ?? 0) <= at) record++;
     candidate(record++);
     hits++;
     if (hits > 16 && hits * 2 > record - from) {
@@ -112,24 +189,22 @@ function find(
  * its half too; a hit in the whole but in neither half reaches over the border of two records and is none.
  */
 function halve(
-  rules: CompiledRules,
-  data: Buffer,
-  starts: Int32Array,
+  test: Pick<BlockTest, 'test'>,
+  block: Block,
   from: number,
   to: number,
-  textStart: number,
   slow: boolean,
   candidate: (record: number) => void,
 ): void {
-  const begin = Math.max(starts[from] ?? 0, textStart);
-  const end = starts[to] ?? 0;
-  const block = slow ? Buffer.from(cleanText(data, begin, end)) : data.subarray(begin, end);
-  if (!rules.test.test(block)) return;
+  const begin = beginOf(block, from);
+  const end = block.starts[to] ?? 0;
+  const bytes = slow ? Buffer.from(cleanText(block.data, begin, end)) : block.data.subarray(begin, end);
+  if (!test.test(bytes)) return;
   if (to - from === 1) {
     candidate(from);
     return;
   }
   const middle = (from + to) >> 1;
-  halve(rules, data, starts, from, middle, textStart, slow, candidate);
-  halve(rules, data, starts, middle, to, textStart, slow, candidate);
+  halve(test, block, from, middle, slow, candidate);
+  halve(test, block, middle, to, slow, candidate);
 }

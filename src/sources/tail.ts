@@ -191,12 +191,12 @@ export class Tail {
     this.skipTo(this.offset, before);
   }
 
-  /** Reads and delivers for one turn: about `shareBytes`, or to the end. Rejects as the medium does. */
-  async turn(buffers: ReadBuffers, shareBytes: number, goOn: () => boolean): Promise<TurnEnd> {
+  /** Reads and delivers for one turn: while `goOn` of the bytes read so far, or to the end. Rejects as the medium does. */
+  async turn(buffers: ReadBuffers, goOn: (bytes: number) => boolean): Promise<TurnEnd> {
     const { medium } = this;
     if (medium === null) return 'end';
     try {
-      return await this.#readOn(medium, buffers, shareBytes, goOn);
+      return await this.#readOn(medium, buffers, goOn);
     } finally {
       // The buffers serve another stream next.
       if (this.#held.length > 0) this.#held = Buffer.from(this.#held);
@@ -230,12 +230,7 @@ export class Tail {
     return dropped;
   }
 
-  async #readOn(
-    medium: Medium,
-    buffers: ReadBuffers,
-    shareBytes: number,
-    goOn: () => boolean,
-  ): Promise<TurnEnd> {
+  async #readOn(medium: Medium, buffers: ReadBuffers, goOn: (bytes: number) => boolean): Promise<TurnEnd> {
     let index: 0 | 1 = 0;
     let asked = this.#ask(medium, buffers.at(index));
     let shared = 0;
@@ -249,7 +244,7 @@ export class Tail {
       const full = fresh === asked.length;
       const data = this.#assemble(buffer, fresh);
       shared += fresh;
-      const more = full && shared < shareBytes && goOn();
+      const more = full && goOn(shared);
       index = index === 0 ? 1 : 0;
       // The next read runs in another thread while these bytes are matched in this one. What the last chunk left over
       // was moved before, since the read may overwrite where it lay.

@@ -4,8 +4,9 @@
  */
 import { ReadBuffers, type Tail, type TurnEnd } from './tail.ts';
 
-/** Bytes of one turn while others wait. */
+/** Bytes of one turn while others wait, and while nobody does: within a turn the next read is under way during a match. */
 const shareBytes = 1024 * 1024;
+const aloneBytes = 64 * 1024 * 1024;
 /** Turns at once on one device, and in all: libuv has four threads. */
 const deviceTurnsMax = 1;
 const turnsMax = 3;
@@ -110,7 +111,7 @@ export class Turns {
       const ready = await this.#handlers.ready(tail);
       if (ready === 'nothing') end = 'end';
       if (ready === 'read') {
-        end = await tail.turn(buffers, shareBytes, () => !this.#stopped && !this.#held.has(tail));
+        end = await tail.turn(buffers, (bytes) => this.#goesOn(tail, bytes));
       }
     } catch (error) {
       if (!isSystemError(error)) throw error;
@@ -126,6 +127,11 @@ export class Turns {
     if (tail.wanted) this.want(tail);
     this.#wakeWaiting();
     this.#next();
+  }
+
+  #goesOn(tail: Tail, bytes: number): boolean {
+    if (this.#stopped || this.#held.has(tail)) return false;
+    return bytes < (this.#queue.size > 0 ? shareBytes : aloneBytes);
   }
 
   #wakeWaiting(): void {
