@@ -28,7 +28,20 @@ const zone = map(text({ expects: 'a time zone such as Europe/Berlin', max: 64 })
   }
 });
 
-const multilineNames = ['auto', 'none', 'python', 'java', 'node', 'go', 'indent'] as const;
+const formatNames = ['auto', 'plain', 'celery', 'json', 'logfmt', 'docker', 'cri'] as const;
+const multilineNames = [
+  'auto',
+  'none',
+  'python',
+  'java',
+  'node',
+  'go',
+  'ruby',
+  'dotnet',
+  'php',
+  'rust',
+  'indent',
+] as const;
 const multiline = forms('auto, none, a language, or { start: PATTERN }', {
   scalar: oneOf(multilineNames),
   map: map(
@@ -58,7 +71,7 @@ const encoding = map(text({ expects: 'utf-8 or auto' }), (value, node, reading) 
 export const sourceKeys = {
   file: key(oneOrMany(pathText, { min: 1 }), 'Paths or globs of log files.'),
   stdin: key(flag(), 'Read standard input.'),
-  format: key(oneOf(['auto', 'plain', 'celery'] as const), 'What a record looks like.'),
+  format: key(oneOf(formatNames), 'What a record looks like.'),
   multiline: key(multiline, 'How lines become records: auto, none, a language, or { start: PATTERN }.'),
   tz: key(zone, 'Time zone of stamps without one.'),
   start: key(start, 'Where the first reading begins: a duration back, beginning or end.'),

@@ -4,7 +4,7 @@
  */
 import { Engine } from '../incidents/engine.ts';
 import { type CompiledRules, compileRules } from '../match/compile.ts';
-import { StreamReader } from '../match/reader.ts';
+import { openReader } from '../match/open-reader.ts';
 import type { BudgetWindow, SourceCommon } from '../model/config.ts';
 import type { OutboxItem } from '../model/intent.ts';
 import type { StreamInfo } from '../model/record.ts';
@@ -75,7 +75,7 @@ export class Offline {
     info: StreamInfo,
     reading: Reading,
   ): (data: Buffer, offset: number, end: 'more' | 'final') => number {
-    const reader = new StreamReader({ stream: info, ...reading }, null);
+    const reader = openReader({ stream: info, ...reading }, null);
     return (data, offset, end) => {
       const result = reader.read(this.#compiled, {
         stream: info,

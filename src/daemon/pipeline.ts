@@ -4,7 +4,8 @@
  */
 import type { Engine } from '../incidents/engine.ts';
 import type { CompiledRules } from '../match/compile.ts';
-import { StreamReader } from '../match/reader.ts';
+import { openReader } from '../match/open-reader.ts';
+import type { Reader } from '../match/reader.ts';
 import type { SourceCommon } from '../model/config.ts';
 import type { Chunk, Clock, SavedPosition, SourcePort, Timer } from '../model/seams.ts';
 import type { CommitResult, Store } from '../model/store.ts';
@@ -49,7 +50,7 @@ export interface PipelineDeps {
 }
 
 interface Stream {
-  readonly reader: StreamReader;
+  readonly reader: Reader;
   readonly source: string;
 }
 
@@ -216,7 +217,7 @@ export class Pipeline implements SourcePort {
     const saved = this.position(chunk.stream.key);
     const stream: Stream = {
       source: chunk.stream.source,
-      reader: new StreamReader(
+      reader: openReader(
         {
           stream: chunk.stream,
           format: config?.format ?? 'auto',

@@ -3,7 +3,7 @@
  * Gives the facts and where the message begins. Only a Celery header is taken off the message.
  */
 import type { Format } from '../model/config.ts';
-import type { FieldValue, Level } from '../model/record.ts';
+import type { Fields, FieldValue, Level } from '../model/record.ts';
 import { levelNear, levelOf, stampOf, wallClock, zonedTime } from './stamps.ts';
 
 export interface Head {
@@ -11,11 +11,29 @@ export interface Head {
   readonly length: number;
   readonly time: number | null;
   readonly level: Level | null;
+  /** The time says its own zone. */
+  readonly zoned: boolean;
   /** Celery's process name, or null. */
   readonly process: string | null;
+  /** More fields that the format found, or null. */
+  readonly fields: Fields | null;
+  /** The message where it is not the text behind the header: of a JSON line, say. Null: it is. */
+  readonly message: string | null;
+  /** The trace where the format has it apart from the message; empty: it may stand in the message. */
+  readonly trace: string;
 }
 
-const noHead: Head = { length: 0, time: null, level: null, process: null };
+/** A head that says nothing; a format puts over it what it found. */
+export const noHead: Head = {
+  length: 0,
+  time: null,
+  zoned: false,
+  level: null,
+  process: null,
+  fields: null,
+  message: null,
+  trace: '',
+};
 /** Characters of a level's and of a process's name at most. */
 const maxLevel = 12;
 const maxProcess = 120;
@@ -49,6 +67,7 @@ export function celeryHead(text: string, zone: string): Head | null {
   const wall = wallClock(text, 1);
   if (Number.isNaN(wall)) return null;
   return {
+    ...noHead,
     length: names.close + (text.charCodeAt(names.close + 1) === 32 ? 2 : 1),
     time: zonedTime(wall + ms, zone),
     level: levelOf(text.slice(26, names.slash)),
@@ -63,7 +82,7 @@ export function headOf(text: string, format: Format, zone: string, receivedAt: n
     if (head) return head;
   }
   const stamp = stampOf(text, zone, receivedAt);
-  if (stamp) return { length: 0, time: stamp.time, level: levelNear(text, stamp.end), process: null };
+  if (stamp) return { ...noHead, time: stamp.time, zoned: stamp.zoned, level: levelNear(text, stamp.end) };
   return noHead;
 }
 
@@ -71,6 +90,9 @@ export function headOf(text: string, format: Format, zone: string, receivedAt: n
 export function addHeadFields(fields: Record<string, FieldValue>, head: Head): Record<string, FieldValue> {
   if (head.time !== null && fields['time'] === undefined) fields['time'] = isoTime(head.time);
   if (head.level !== null && fields['level'] === undefined) fields['level'] = head.level;
+  if (head.fields !== null) {
+    for (const name of Object.keys(head.fields)) fields[name] ??= head.fields[name] as FieldValue;
+  }
   if (head.process !== null && fields['process'] === undefined) fields['process'] = head.process;
   return fields;
 }

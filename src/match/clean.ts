@@ -17,7 +17,12 @@ export function isClean(data: Buffer): boolean {
 
 /** The text of some whole lines. Linear in the bytes. */
 export function cleanText(data: Buffer, start: number, end: number): string {
-  let text = data.toString('utf8', start, end);
+  return cleanString(data.toString('utf8', start, end));
+}
+
+/** The same for a text that was decoded already. */
+export function cleanString(dirty: string): string {
+  let text = dirty;
   if (text.includes('\0')) text = text.replace(/(?<![^\n])\0+/g, '');
   text = stripAnsi(text);
   if (text.includes('\r')) text = text.replace(/(?<!\r)\r+(?=\n|$)/g, '');

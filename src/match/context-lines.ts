@@ -58,6 +58,54 @@ export function linesAfter(data: Buffer, from: number, to: number, count: number
   return lines.slice(0, count).map(shownLine);
 }
 
+/** The text of a lane, for the lines around its records. */
+interface LaneText {
+  readonly text: Buffer;
+  readonly used: number;
+  readonly recordAt: Int32Array;
+  readonly json: boolean;
+}
+
+/** Bytes of a lane's text in which context is looked for. */
+const laneWindow = 4 * 1024;
+
+function isObject(line: string): boolean {
+  return line.startsWith('{') && line.endsWith('}');
+}
+
+/** Gives a way to ask, later, for the lines before a lane's record. The bytes are taken now. */
+export function contextBefore(
+  lane: LaneText,
+  record: number,
+  process: string | null,
+  count: number,
+  format: Format,
+): () => readonly string[] {
+  const to = lane.recordAt[record] ?? 0;
+  if (count === 0 || to === 0) return () => [];
+  const from = Math.max(0, to - laneWindow);
+  const bytes = Buffer.from(lane.text.subarray(from, to));
+  const { json } = lane;
+  return () => {
+    const start = from > 0 ? bytes.indexOf(0x0a) + 1 : 0;
+    let text = cleanText(bytes, start, bytes.length);
+    // The message of a JSON line stands behind it, and is what a person wants to see.
+    if (json)
+      text = text
+        .split('\n')
+        .filter((line) => !isObject(line))
+        .join('\n');
+    return linesBefore(text, process, count, format);
+  };
+}
+
+/** The lines of a lane behind a record. */
+export function linesBehind(lane: LaneText, record: number, count: number): () => readonly string[] {
+  if (count === 0) return () => [];
+  const lines = linesAfter(lane.text, lane.recordAt[record + 1] ?? 0, lane.used, count * (lane.json ? 3 : 1));
+  return () => (lane.json ? lines.filter((line) => !isObject(line)) : lines).slice(0, count);
+}
+
 /** Context of one stream. Data given to `begin` must stay as it is until the next `begin` or `end`. */
 export class ContextLines {
   readonly #count: number;

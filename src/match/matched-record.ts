@@ -5,7 +5,8 @@
 import type { Fields, Level, LogRecord, StreamInfo, SyslogEnvelope } from '../model/record.ts';
 import { addHeadFields, type Head } from './celery.ts';
 import { type Redaction, redact } from './redact.ts';
-import { cutText, partsOf } from './trace.ts';
+import { cutText, partsOfHead } from './trace.ts';
+import type { EnvelopeFacts } from './unwrap.ts';
 
 /** Where a record stood in its stream. */
 export interface RecordPlace {
@@ -33,7 +34,7 @@ export class MatchedRecord implements LogRecord {
   readonly receivedAt: number;
   readonly time: number | null;
   readonly level: Level | null;
-  readonly syslog: SyslogEnvelope | null = null;
+  readonly syslog: SyslogEnvelope | null;
   readonly #raw: string;
   readonly #head: Head;
   readonly #redaction: Redaction;
@@ -47,7 +48,11 @@ export class MatchedRecord implements LogRecord {
     raw: string,
     head: Head,
     redaction: Redaction,
-    context: { readonly stream: StreamInfo; readonly receivedAt: number },
+    context: {
+      readonly stream: StreamInfo;
+      readonly receivedAt: number;
+      readonly envelope?: EnvelopeFacts | null;
+    },
     place: RecordPlace,
   ) {
     this.stream = context.stream;
@@ -56,6 +61,7 @@ export class MatchedRecord implements LogRecord {
     this.length = place.length;
     this.time = head.time;
     this.level = head.level;
+    this.syslog = context.envelope?.syslog ?? null;
     this.#raw = raw;
     this.#head = head;
     this.#redaction = redaction;
@@ -95,8 +101,9 @@ export class MatchedRecord implements LogRecord {
 
   #show(): Shown {
     if (this.#shown === null) {
-      const clean = this.#redaction.secrets.length === 0;
-      const parts = partsOf(this.#raw.slice(this.#head.length));
+      // A message that is not a piece of the raw text was not looked at yet.
+      const clean = this.#redaction.secrets.length === 0 && this.#head.message === null;
+      const parts = partsOfHead(this.#head, this.#raw);
       const message = cutText(clean ? parts.message : redact(parts.message).text);
       const trace = parts.trace === '' ? null : cutText(clean ? parts.trace : redact(parts.trace).text);
       this.#shown = {

@@ -9,9 +9,10 @@ import type { StreamInfo } from '../model/record.ts';
 import type { Chunk, SavedPosition } from '../model/seams.ts';
 import { headOf } from './celery.ts';
 import { cleanText, leadingNuls, markLength } from './clean.ts';
-import type { CompiledRules, Entry } from './compile.ts';
-import { type Captures, comesFrom, evaluate } from './conditions.ts';
+import type { CompiledRules } from './compile.ts';
+import { comesFrom } from './conditions.ts';
 import { ContextLines, linesAfter } from './context-lines.ts';
+import { hitsOf } from './hits.ts';
 import { RecordIndex } from './index-records.ts';
 import { freshScan, type ScanState, scanRecords } from './scanner.ts';
 import { RecordSubject } from './subject.ts';
@@ -36,6 +37,13 @@ export interface ReadCounts {
   slowBlocks: number;
   /** Sets that RE2 could not run, and which were cut in two. */
   setFallbacks: number;
+  /** Lines that are not what their stream's format says: they were read as text. */
+  unparsed: number;
+}
+
+/** Counts before anything was read. */
+export function noCounts(): ReadCounts {
+  return { truncatedLines: 0, nulBytes: 0, invalidUtf8: 0, slowBlocks: 0, setFallbacks: 0, unparsed: 0 };
 }
 
 export interface ReadResult {
@@ -49,16 +57,22 @@ export interface ReadResult {
   readonly counts: ReadCounts;
 }
 
-/** So many records with fewer entries are cheaper tested one by one than by a set. */
-const fewEntries = 6;
 /** Records at the end of a chunk that are asked for the newest time. */
 const timeSamples = 4;
 /** With so many bytes at hand a record waits no longer for lines behind it. */
-const fullBytes = 512 * 1024;
+export const fullBytes = 512 * 1024;
 /** Bytes of a line in which its time is looked for. */
 const headBytes = 512;
 
-export class StreamReader {
+/** What reads a stream. Of the two kinds `open-reader.ts` takes the one that a stream needs. */
+export interface Reader {
+  /** Reads the next bytes. The same bytes may come again with more behind them; they have effects once. */
+  read(rules: CompiledRules, chunk: Chunk): ReadResult;
+  /** What a later reader needs to go on behind the consumed bytes. */
+  saved(): SavedPosition['reader'];
+}
+
+export class StreamReader implements Reader {
   readonly #options: ReaderOptions;
   readonly #index: RecordIndex;
   #scan: ScanState = freshScan();
@@ -93,13 +107,7 @@ export class StreamReader {
   /** Reads the next bytes. The same bytes may come again with more behind them; they have effects once. */
   read(rules: CompiledRules, chunk: Chunk): ReadResult {
     this.#use(rules);
-    const counts: ReadCounts = {
-      truncatedLines: 0,
-      nulBytes: 0,
-      invalidUtf8: 0,
-      slowBlocks: 0,
-      setFallbacks: 0,
-    };
+    const counts = noCounts();
     if (this.#expected >= 0 && chunk.offset !== this.#expected) this.#startOver();
     let skipped = 0;
     if (this.#midLine) {
@@ -197,7 +205,7 @@ export class StreamReader {
       // Clean bytes are the text; what stands behind it are line ends.
       const bytes = clean ? data.subarray(from, from + Buffer.byteLength(text)) : null;
       const subject = new RecordSubject(text, bytes, context);
-      const hits = this.#hits(rules, subject);
+      const hits = hitsOf(rules, subject, this.#allowed);
       if (hits.length === 0) return false;
       const built = subject.record({
         offset: offset + start,
@@ -259,29 +267,6 @@ export class StreamReader {
     for (const cut of cuts.keys()) if (cut > looked && cut < count) once(cut, false);
   }
 
-  /** Every rule that wants the record, exactly. */
-  #hits(
-    rules: CompiledRules,
-    subject: RecordSubject,
-  ): { readonly entry: Entry; readonly captures: Captures }[] {
-    const { entries, every, targets } = rules;
-    let asked: readonly number[];
-    if (entries.length <= fewEntries) asked = allOf(entries.length);
-    else {
-      const found = rules.tested ? rules.test.match(subject.rawBytes).flatMap((at) => targets[at] ?? []) : [];
-      asked = every.length === 0 && found.length < 2 ? found : [...found, ...every].sort((a, b) => a - b);
-    }
-    const hits: { entry: Entry; captures: Captures }[] = [];
-    for (const at of asked) {
-      const entry = entries[at];
-      if (entry === undefined || !this.#allowed[at]) continue;
-      const compute = entry.computed.length === 0 ? null : computing(entry, subject);
-      const captures = evaluate(entry.conditions, subject, compute);
-      if (captures !== null) hits.push({ entry, captures });
-    }
-    return hits;
-  }
-
   #newestTime(data: Buffer, count: number, receivedAt: number): number | null {
     const { starts } = this.#index;
     let newest: number | null = null;
@@ -296,25 +281,8 @@ export class StreamReader {
   }
 }
 
-const ranges: number[][] = [];
-function allOf(count: number): readonly number[] {
-  let range = ranges[count];
-  if (!range) {
-    range = Array.from({ length: count }, (_, at) => at);
-    ranges[count] = range;
-  }
-  return range;
-}
-
-function computing(entry: Entry, subject: RecordSubject): (captures: Captures) => void {
-  return (captures) => {
-    for (const { name, template } of entry.computed)
-      captures[name] = template.render(subject.scope(captures));
-  };
-}
-
 /** The text of a record, without the line ends behind it. */
-function recordText(data: Buffer, start: number, end: number, clean: boolean): string {
+export function recordText(data: Buffer, start: number, end: number, clean: boolean): string {
   let to = end;
   if (clean) {
     while (to > start && data[to - 1] === 0x0a) to--;

@@ -29,6 +29,10 @@ const masks = {
   java: java | indent,
   node: node | indent,
   go: go | indent,
+  ruby: indent,
+  dotnet: indent,
+  php: indent,
+  rust: indent,
   indent,
 };
 
@@ -54,6 +58,17 @@ export const unknown = 0;
 export const begins = 1;
 export const continues = 2;
 
+/** The last pattern: the lanes of a stream share one. */
+let lastStart: { readonly text: string; readonly pattern: Pattern | null } | null = null;
+
+function startPattern(text: string): Pattern | null {
+  if (lastStart?.text !== text) {
+    const compiled = compilePattern(text);
+    lastStart = { text, pattern: compiled.ok ? compiled.pattern : null };
+  }
+  return lastStart.pattern;
+}
+
 export class RecordStarts {
   /** Each line is a record: nothing can follow it. */
   readonly alone: boolean;
@@ -72,8 +87,7 @@ export class RecordStarts {
   constructor(multiline: Multiline) {
     this.#mask = typeof multiline === 'string' ? masks[multiline] : 0;
     // A pattern that does not compile is refused by the configuration; each line stands alone then.
-    const compiled = typeof multiline === 'string' ? null : compilePattern(multiline.start);
-    this.#start = compiled?.ok ? compiled.pattern : null;
+    this.#start = typeof multiline === 'string' ? null : startPattern(multiline.start);
     this.alone = this.#mask === 0 && this.#start === null;
   }
 
@@ -85,6 +99,11 @@ export class RecordStarts {
     this.#hadTrace = false;
     this.#trace = outside;
     this.#inherited = null;
+  }
+
+  /** A trace below a header is open: what looks like a record may be a part of it. */
+  get inTrace(): boolean {
+    return this.open && this.#openHeader && this.#hadTrace && !this.force;
   }
 
   /** What must be kept to read on from the end of the complete records, or null where nothing must. */

@@ -3,6 +3,7 @@
  * Gives the text and the secrets found, so that fields captured from it can be cleaned too. Ordinary sentences with words
  * like "password" or "token" stay as they are.
  */
+import type { FieldValue } from '../model/record.ts';
 import { compilePattern } from './regex.ts';
 
 export const redacted = '[redacted]';
@@ -163,13 +164,25 @@ export function redact(text: string, bytes?: Buffer): Redaction {
       if (secret === '' || secret.includes(mark) || (accept && !accept(secret))) return whole;
       const quote = group !== 0 && /^["']/.test(secret) ? (secret[0] ?? '') : '';
       const bare = quote ? secret.slice(1, -1) : secret;
-      if (secrets.size < maxSecrets) secrets.add(bare);
+      if (secrets.size < maxSecrets) {
+        secrets.add(bare);
+        // A JSON line has it escaped, its fields have not.
+        if (bare.includes('\\')) secrets.add(unescaped(bare));
+      }
       if (group === 0) return redacted;
       const at = whole.lastIndexOf(secret);
       return `${whole.slice(0, at)}${quote}${redacted}${quote}${whole.slice(at + secret.length)}`;
     });
   }
   return { text: result, secrets: [...secrets].sort((a, b) => b.length - a.length) };
+}
+
+function unescaped(text: string): string {
+  try {
+    return String(JSON.parse(`"${text}"`));
+  } catch {
+    return text;
+  }
 }
 
 /** Shortest part of a secret that gives it away: a capture of one or two characters is no secret. */
@@ -183,4 +196,15 @@ export function redactValue(value: string, secrets: readonly string[]): string {
     if (result.includes(secret)) result = result.split(secret).join(redacted);
   }
   return result;
+}
+
+/** The same for a value of any shape; names of fields are kept. The shape has no more levels than fields may have. */
+export function redactFields(value: FieldValue, secrets: readonly string[]): FieldValue {
+  if (typeof value === 'string') return redactValue(value, secrets);
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) return value.map((one: FieldValue) => redactFields(one, secrets));
+  const clean: Record<string, FieldValue> = Object.create(null);
+  for (const [name, one] of Object.entries(value as Record<string, FieldValue>))
+    clean[name] = redactFields(one, secrets);
+  return clean;
 }

@@ -118,6 +118,8 @@ export interface Stamp {
   readonly time: number;
   /** Where the text after the stamp begins. */
   readonly end: number;
+  /** The stamp says its own zone. */
+  readonly zoned: boolean;
 }
 
 function isoStamp(text: string, at: number, zone: string): Stamp | null {
@@ -136,13 +138,17 @@ function isoStamp(text: string, at: number, zone: string): Stamp | null {
     }
   }
   const time = wall + Math.floor(fraction + 1e-6);
-  if (text[end] === 'Z') return { time, end: end + 1 };
+  if (text[end] === 'Z') return { time, end: end + 1, zoned: true };
   const offset = /^ ?([+-])(\d\d):?(\d\d)(?!\d)/.exec(text.slice(end, end + 8));
   if (offset) {
     const ahead = (Number(offset[2]) * 60 + Number(offset[3])) * 60_000;
-    return { time: offset[1] === '-' ? time + ahead : time - ahead, end: end + offset[0].length };
+    return {
+      time: offset[1] === '-' ? time + ahead : time - ahead,
+      end: end + offset[0].length,
+      zoned: true,
+    };
   }
-  return { time: zonedTime(time, zone), end };
+  return { time: zonedTime(time, zone), end, zoned: false };
 }
 
 function syslogStamp(text: string, at: number, zone: string, receivedAt: number): Stamp | null {
@@ -159,7 +165,7 @@ function syslogStamp(text: string, at: number, zone: string, receivedAt: number)
   // No year is written: the latest one that is not more than a day ahead of the arrival.
   for (const candidate of [year + 1, year, year - 1]) {
     const time = zonedTime(Date.UTC(candidate, month / 3, day, hour, minute, second), zone);
-    if (time <= receivedAt + 24 * hourMs) return { time, end: at + 15 };
+    if (time <= receivedAt + 24 * hourMs) return { time, end: at + 15, zoned: false };
   }
   return null;
 }
@@ -173,6 +179,11 @@ export function stampOf(text: string, zone: string, receivedAt: number): Stamp |
   return null;
 }
 
+/** The time at the head of a text, ms since the epoch, or null. */
+export function timeOf(text: string, zone: string, receivedAt: number): number | null {
+  return stampOf(text, zone, receivedAt)?.time ?? null;
+}
+
 const levelAliases: ReadonlyMap<string, Level> = new Map([
   ...levels.map((level) => [level, level] as const),
   ['warn', 'warning'],
@@ -181,9 +192,16 @@ const levelAliases: ReadonlyMap<string, Level> = new Map([
   ['crit', 'critical'],
   ['fatal', 'critical'],
   ['panic', 'emergency'],
+  ['dpanic', 'critical'],
   ['emerg', 'emergency'],
   ['information', 'info'],
   ['verbose', 'debug'],
+  ['http', 'debug'],
+  ['silly', 'trace'],
+  ['fine', 'debug'],
+  ['finer', 'trace'],
+  ['finest', 'trace'],
+  ['default', 'info'],
   // As Python writes them: most lines are spared a change of case.
   ...(['DEBUG', 'INFO', 'WARNING', 'ERROR', 'CRITICAL'] as const).map(
     (word) => [word, word.toLowerCase() as Level] as const,

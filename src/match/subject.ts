@@ -7,8 +7,9 @@ import type { Fields, FieldValue, LogRecord, StreamInfo } from '../model/record.
 import { addHeadFields, type Head, headOf } from './celery.ts';
 import type { Captures, Subject } from './conditions.ts';
 import { MatchedRecord, type RecordPlace } from './matched-record.ts';
-import { type Redaction, redact, redactValue } from './redact.ts';
-import { type Parts, partsOf } from './trace.ts';
+import { type Redaction, redact, redactFields, redactValue } from './redact.ts';
+import { type Parts, partsOfHead } from './trace.ts';
+import type { EnvelopeFacts } from './unwrap.ts';
 import { lookupField } from './where.ts';
 
 export interface SubjectContext {
@@ -16,6 +17,8 @@ export interface SubjectContext {
   readonly format: Format;
   readonly tz: string;
   readonly receivedAt: number;
+  /** What the record's envelope said, or null where it has none. */
+  readonly envelope?: EnvelopeFacts | null;
 }
 
 export class RecordSubject implements Subject {
@@ -32,11 +35,12 @@ export class RecordSubject implements Subject {
   #messageBytes: Buffer | null = null;
   #traceBytes: Buffer | null = null;
 
-  /** `raw`: the record's text, cleaned, without line ends behind it; `bytes`: the same as UTF-8 where it is at hand. */
-  constructor(raw: string, bytes: Buffer | null, context: SubjectContext) {
+  /** `raw`: the record's text, cleaned, without line ends behind it; `bytes`: the same as UTF-8 where it is at hand; `head`: where it was read already. */
+  constructor(raw: string, bytes: Buffer | null, context: SubjectContext, head: Head | null = null) {
     this.raw = raw;
     this.#rawBytes = bytes;
     this.#context = context;
+    this.#head = head;
   }
 
   get stream(): StreamInfo {
@@ -50,19 +54,20 @@ export class RecordSubject implements Subject {
 
   get body(): string {
     if (this.#body === null) {
-      const length = this.head.length;
-      this.#body = length === 0 ? this.raw : this.raw.slice(length);
+      const { length, message, trace } = this.head;
+      if (message !== null) this.#body = trace === '' ? message : `${message}\n${trace}`;
+      else this.#body = length === 0 ? this.raw : this.raw.slice(length);
     }
     return this.#body;
   }
 
   get message(): string {
-    this.#parts ??= partsOf(this.body);
+    this.#parts ??= partsOfHead(this.head, this.raw);
     return this.#parts.message;
   }
 
   get trace(): string {
-    this.#parts ??= partsOf(this.body);
+    this.#parts ??= partsOfHead(this.head, this.raw);
     return this.#parts.trace;
   }
 
@@ -71,7 +76,13 @@ export class RecordSubject implements Subject {
     return this.#rawBytes;
   }
 
+  /** All that rules look at, in one. */
+  get searchedBytes(): Buffer {
+    return this.head.message === null ? this.rawBytes : Buffer.from(`${this.body}\n${this.raw}`);
+  }
+
   get bodyBytes(): Buffer {
+    if (this.#bodyBytes === null && this.head.message !== null) this.#bodyBytes = Buffer.from(this.body);
     if (this.#bodyBytes === null) {
       const header = this.head.length;
       const ascii = this.raw.length === this.rawBytes.length;
@@ -140,7 +151,8 @@ export class RecordSubject implements Subject {
   /** The record as it leaves: `place` tells where it stood. Call it before `fieldsOf`. */
   record(place: RecordPlace): LogRecord {
     this.#redaction = redact(this.raw, this.rawBytes);
-    return new MatchedRecord(this.raw, this.head, this.#redaction, this.#context, place);
+    const head = this.#shownHead(this.#redaction.secrets);
+    return new MatchedRecord(this.raw, head, this.#redaction, this.#context, place);
   }
 
   /** The fields of one hit: the captures, the format's under them, secrets out. Takes the captures over. */
@@ -152,7 +164,13 @@ export class RecordSubject implements Subject {
         if (typeof value === 'string') captured[name] = redactValue(value, secrets);
       }
     }
-    addHeadFields(captured, this.head);
-    return captured;
+    return addHeadFields(captured, this.#shownHead(secrets)) as Fields;
+  }
+
+  /** The head with the secrets out of its fields. */
+  #shownHead(secrets: readonly string[]): Head {
+    const { head } = this;
+    if (head.fields === null || secrets.length === 0) return head;
+    return { ...head, fields: redactFields(head.fields, secrets) as Fields };
   }
 }

@@ -45,6 +45,15 @@ export function partsOf(body: string): Parts {
   return { message: withoutBlankEnd(body.slice(0, at)), trace: body.slice(at) };
 }
 
+/** Message and trace of a record whose head was read: as the head has them, else as they stand behind it. */
+export function partsOfHead(
+  head: { readonly length: number; readonly message: string | null; readonly trace: string },
+  raw: string,
+): Parts {
+  if (head.message === null) return partsOf(head.length === 0 ? raw : raw.slice(head.length));
+  return head.trace === '' ? partsOf(head.message) : { message: head.message, trace: head.trace };
+}
+
 /** Text within the limits: head and tail, and between them a line that says how much was left out. */
 export function cutText(text: string): { readonly text: string; readonly cut: boolean } {
   let result = text;

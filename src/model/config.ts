@@ -33,9 +33,28 @@ export type Multiline =
   | 'java'
   | 'node'
   | 'go'
+  | 'ruby'
+  | 'dotnet'
+  | 'php'
+  | 'rust'
   | 'indent'
   | { readonly start: string };
-export type Format = 'auto' | 'plain' | 'celery';
+/**
+ * What a record looks like. `docker`, `cri`, `syslog` and `prefix` are envelopes: the line in them is read as under `auto`;
+ * `json` and `logfmt` lines have fields and a message of their own; `celery`, `access` and `rails` have a known head.
+ */
+export type Format =
+  | 'auto'
+  | 'plain'
+  | 'celery'
+  | 'json'
+  | 'logfmt'
+  | 'access'
+  | 'rails'
+  | 'docker'
+  | 'cri'
+  | 'syslog'
+  | 'prefix';
 
 export interface SourceCommon {
   readonly name: string;

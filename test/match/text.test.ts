@@ -60,7 +60,7 @@ describe('cleaning', () => {
 describe('heads', () => {
   it("Celery's header gives time, level and process", () => {
     const head = celeryHead('[2026-11-21 02:25:25,789: ERROR/ForkPoolWorker-1] Task x', 'UTC');
-    expect(head).toEqual({
+    expect(head).toMatchObject({
       length: 50,
       time: Date.UTC(2026, 10, 21, 2, 25, 25, 789),
       level: 'error',

@@ -1,0 +1,340 @@
+/**
+ * One producer within an enveloped stream: the inner text of its units, one behind the other, and where its records begin.
+ * It decides as the index of a plain stream does, by the same shapes and states, but over units whose places in the raw
+ * bytes it keeps. All that must be kept of it is its open record: a lane without one may be thrown away at any time.
+ */
+
+import type { Multiline } from '../model/config.ts';
+import { cleanText } from './clean.ts';
+import { maxRecordBytes } from './index-records.ts';
+import { isQuotedHeader } from './quoted-header.ts';
+import { begins, continues, type Inherited, RecordStarts } from './record-starts.ts';
+
+/** An open record waits so many raw bytes of other lanes for its next line. */
+export const interleaveBytes = 128 * 1024;
+/** And so many ms, when other lanes never fall quiet. */
+export const laneQuietMs = 200;
+/** Text behind the last told record that is kept for the lines before the next one. */
+const contextBytes = 4 * 1024;
+/** Told text is thrown away once there is so much of it. */
+const compactBytes = 64 * 1024;
+
+/** What a unit holds. */
+export const textUnit = 0;
+/** A record of its own: nothing goes on with it, but for the units of a trace. */
+export const ownUnit = 1;
+/** A record of its own only where no trace is open. */
+export const doubtfulUnit = 2;
+const kindMask = 3;
+const cutFlag = 4;
+/** The unit's own line ends are no ends of lines. */
+const messageFlag = 8;
+
+export interface LaneHow {
+  /** No more units will come to this lane for now: its records are complete. */
+  readonly closing: boolean;
+  readonly receivedAt: number;
+}
+
+export class Lane {
+  readonly key: Buffer;
+  text: Buffer;
+  /** Bytes of text. */
+  used = 0;
+  /** Where the text of each record begins; `recordAt[records]` is where the last one ends, once `index` was called. */
+  recordAt = new Int32Array(16);
+  records = 0;
+  /** Records that are given, or needn't be. */
+  told = 0;
+  /** The last unit is not at its end. */
+  part = false;
+  /** The unfinished unit is over the limit: what comes of it is left out. */
+  isOver = false;
+  /** When bytes of it came last, ms. */
+  lastAt = 0;
+  /** In the list of lanes that are looked at after each read. */
+  active = false;
+  /** JSON lines came here: they are left out of the lines before a record, their messages stand there. */
+  json = false;
+  readonly #starts: RecordStarts;
+  readonly #tz: string;
+  #unitAt = new Int32Array(16);
+  #unitRaw = new Float64Array(16);
+  #unitTo = new Float64Array(16);
+  #unitEnd = new Float64Array(16);
+  #unitKind = new Uint8Array(16);
+  #recordUnit = new Int32Array(16);
+  #units = 0;
+  #decided = 0;
+  /** The open record takes nothing more. */
+  #shut = false;
+  /** The next escape and the next NUL in the text that is indexed. */
+  #escapeAt = -1;
+  #nulAt = -1;
+
+  constructor(key: Buffer, multiline: Multiline, tz: string) {
+    this.key = key;
+    this.text = Buffer.allocUnsafe(512);
+    this.#starts = new RecordStarts(multiline);
+    this.#tz = tz;
+  }
+
+  /** Makes room for so many bytes behind the text. */
+  reserve(bytes: number): void {
+    if (this.used + bytes <= this.text.length) return;
+    const larger = Buffer.allocUnsafe(Math.max(this.text.length * 2, this.used + bytes));
+    this.text.copy(larger, 0, 0, this.used);
+    this.text = larger;
+  }
+
+  /** Adds bytes to the last unit. */
+  append(data: Buffer, from: number, to: number): void {
+    // Room for the line end too.
+    this.reserve(to - from + 1);
+    const { text } = this;
+    let at = this.used;
+    if (to - from > 256) {
+      data.copy(text, at, from, to);
+      at += to - from;
+    } else for (let i = from; i < to; i++) text[at++] = data[i] as number;
+    this.used = at;
+  }
+
+  /** Begins a unit whose first physical one is at this place of the raw stream. Its text goes to `text` at `used`; then call `close`. */
+  open(raw: number, rawTo: number): void {
+    if (this.#units + 1 >= this.#unitAt.length) this.#growUnits();
+    this.#unitAt[this.#units] = this.used;
+    this.#unitRaw[this.#units] = raw;
+    this.#unitTo[this.#units] = rawTo;
+    this.#unitKind[this.#units] = 0;
+    this.#units++;
+    this.part = true;
+  }
+
+  /** Bytes that the last, unfinished unit has by now. */
+  get partBytes(): number {
+    return this.used - (this.#unitAt[this.#units - 1] ?? 0);
+  }
+
+  /** Ends the last unit: it reaches to `rawEnd`. Its text gets a line end. */
+  close(rawEnd: number, kind: number, cut: boolean, message: boolean): void {
+    const unit = this.#units - 1;
+    this.reserve(1);
+    this.text[this.used++] = 0x0a;
+    this.#unitEnd[unit] = rawEnd;
+    this.#unitKind[unit] = kind | (cut ? cutFlag : 0) | (message ? messageFlag : 0);
+    this.part = false;
+  }
+
+  /** Goes on with the last, unfinished unit up to `rawEnd`. */
+  reach(rawEnd: number): void {
+    this.#unitEnd[this.#units - 1] = rawEnd;
+  }
+
+  /** Where the raw bytes of the lane's newest unit end; -1 without one. */
+  get rawEnd(): number {
+    return this.#units === 0 ? -1 : (this.#unitEnd[this.#units - 1] ?? -1);
+  }
+
+  /** Whether anything waits: an open record, an unfinished unit, records that were not told. */
+  get waits(): boolean {
+    return this.part || this.told < this.records || this.#decided < this.#units;
+  }
+
+  /** Where the oldest raw bytes begin that are not done with; only where `waits`. */
+  get waitsAt(): number {
+    const unit = this.told < this.records ? (this.#recordUnit[this.told] ?? 0) : this.#decided;
+    return this.#unitRaw[unit] ?? 0;
+  }
+
+  /** What must be kept to read on in the middle of a record that was cut. */
+  get inherited(): Inherited | null {
+    return this.#starts.inherited;
+  }
+
+  inherit(state: Inherited): void {
+    this.#starts.inherit(state);
+  }
+
+  /** Raw bytes of a record: from where, to where. */
+  rawOf(record: number): number {
+    return this.#unitRaw[this.#recordUnit[record] ?? 0] ?? 0;
+  }
+
+  /** Blank units behind its last line are nobody's. */
+  rawEndOf(record: number): number {
+    let last = (record + 1 < this.records ? (this.#recordUnit[record + 1] ?? 0) : this.#decided) - 1;
+    const first = this.#recordUnit[record] ?? 0;
+    while (last > first && this.#endOf(last) - (this.#unitAt[last] ?? 0) <= 1) last--;
+    return this.#unitEnd[last] ?? 0;
+  }
+
+  /** Where the first physical unit of a record ends: the one whose envelope speaks for it. */
+  firstEndOf(record: number): number {
+    return this.#unitTo[this.#recordUnit[record] ?? 0] ?? 0;
+  }
+
+  /** Where a unit's text ends, with its line end. */
+  #endOf(unit: number): number {
+    return unit + 1 < this.#units ? (this.#unitAt[unit + 1] ?? 0) : this.used;
+  }
+
+  /** The kind of a record's first unit. */
+  kindOf(record: number): number {
+    return (this.#unitKind[this.#recordUnit[record] ?? 0] ?? 0) & kindMask;
+  }
+
+  /** Whether a unit of it was over the limit. */
+  isCut(record: number): boolean {
+    const last = record + 1 < this.records ? (this.#recordUnit[record + 1] ?? 0) : this.#decided;
+    for (let unit = this.#recordUnit[record] ?? 0; unit < last; unit++)
+      if (((this.#unitKind[unit] ?? 0) & cutFlag) !== 0) return true;
+    return false;
+  }
+
+  /** Decides about the units that came. Gives how many records are complete. */
+  index(how: LaneHow): number {
+    const units = this.part ? this.#units - 1 : this.#units;
+    if (this.#decided < units) {
+      const data = this.text.subarray(0, this.used);
+      this.#escapeAt = data.indexOf(0x1b, this.#unitAt[this.#decided]);
+      this.#nulAt = data.indexOf(0, this.#unitAt[this.#decided]);
+    }
+    while (this.#decided < units) {
+      if (!this.#unit(this.#decided, how)) break;
+      this.#decided++;
+    }
+    this.recordAt[this.records] =
+      this.#decided < this.#units ? (this.#unitAt[this.#decided] ?? 0) : this.used;
+    if (how.closing) {
+      this.#starts.close();
+      this.#shut = false;
+      return this.records;
+    }
+    return this.#isOpen ? this.records - 1 : this.records;
+  }
+
+  get #isOpen(): boolean {
+    return this.#starts.open && !this.#starts.force && !this.#shut;
+  }
+
+  #unit(unit: number, how: LaneHow): boolean {
+    const from = this.#unitAt[unit] ?? 0;
+    const next = this.#endOf(unit);
+    let to = next - 1;
+    const flags = this.#unitKind[unit] ?? 0;
+    const raw = this.#unitRaw[unit] ?? 0;
+    const starts = this.#starts;
+    if (this.#shut || (unit > 0 && starts.open && raw - (this.#unitEnd[unit - 1] ?? 0) > interleaveBytes)) {
+      starts.close();
+      this.#shut = false;
+    }
+    const kind = flags & kindMask;
+    if (kind === ownUnit || (kind === doubtfulUnit && !starts.inTrace)) {
+      starts.close();
+      this.#push(unit, from);
+      this.#shut = true;
+      return true;
+    }
+    if ((flags & messageFlag) !== 0) {
+      const end = this.text.indexOf(0x0a, from);
+      if (end < to) to = end;
+    }
+    if (to === from) return true;
+    const verdict = this.#verdict(from, to, next, how);
+    if (verdict === null) return false;
+    if (verdict || !starts.open) this.#push(unit, from);
+    else if (next - (this.recordAt[this.records - 1] ?? 0) > maxRecordBytes) {
+      starts.cut();
+      this.#push(unit, from);
+    }
+    if ((flags & cutFlag) !== 0) starts.force = true;
+    return true;
+  }
+
+  /** Whether a line begins a record; null where it can't be told yet. */
+  #verdict(from: number, to: number, next: number, how: LaneHow): boolean | null {
+    const starts = this.#starts;
+    const data = this.text.subarray(0, this.used);
+    let line = data;
+    let at = from;
+    let end = to;
+    if (this.#odd(data, from, to)) {
+      line = Buffer.from(cleanText(data, from, to));
+      at = 0;
+      end = line.length;
+      if (end === 0) return false;
+    } else if (starts.quickly) {
+      const quick = starts.quick(data, from, to);
+      if (quick === begins) return true;
+      if (quick === continues) return false;
+    }
+    const recordStart = this.recordAt[this.records - 1] ?? 0;
+    return starts.asks(line, at, end, () =>
+      isQuotedHeader({ data, recordStart, line, from: at, next }, this.#tz, {
+        waiting: !how.closing,
+        receivedAt: how.receivedAt,
+      }),
+    );
+  }
+
+  /** Whether a line holds an escape or a NUL; lines are asked in order. */
+  #odd(data: Buffer, from: number, to: number): boolean {
+    if (this.#escapeAt >= 0 && this.#escapeAt < from) this.#escapeAt = data.indexOf(0x1b, from);
+    if (this.#nulAt >= 0 && this.#nulAt < from) this.#nulAt = data.indexOf(0, from);
+    return (this.#escapeAt >= 0 && this.#escapeAt < to) || (this.#nulAt >= 0 && this.#nulAt < to);
+  }
+
+  #push(unit: number, at: number): void {
+    if (this.records + 2 > this.recordAt.length) {
+      this.recordAt = grown(this.recordAt);
+      this.#recordUnit = grown(this.#recordUnit);
+    }
+    this.recordAt[this.records] = at;
+    this.#recordUnit[this.records] = unit;
+    this.records++;
+    this.#starts.open = !this.#starts.alone;
+  }
+
+  /** Forgets what was told, but for a little text before it. */
+  compact(): void {
+    const unit = this.told < this.records ? (this.#recordUnit[this.told] ?? 0) : this.#decided;
+    const live = unit < this.#units ? (this.#unitAt[unit] ?? 0) : this.used;
+    const shift = live > compactBytes ? live - contextBytes : 0;
+    if (shift > 0) {
+      this.text.copyWithin(0, shift, this.used);
+      this.used -= shift;
+    }
+    if (unit > 0 || shift > 0) {
+      const left = this.#units - unit;
+      for (let i = 0; i < left; i++) this.#unitAt[i] = (this.#unitAt[i + unit] ?? 0) - shift;
+      this.#unitRaw.copyWithin(0, unit, this.#units);
+      this.#unitTo.copyWithin(0, unit, this.#units);
+      this.#unitEnd.copyWithin(0, unit, this.#units);
+      this.#unitKind.copyWithin(0, unit, this.#units);
+    }
+    const open = this.records - this.told;
+    for (let i = 0; i < open; i++) {
+      this.recordAt[i] = (this.recordAt[i + this.told] ?? 0) - shift;
+      this.#recordUnit[i] = (this.#recordUnit[i + this.told] ?? 0) - unit;
+    }
+    this.#units -= unit;
+    this.#decided -= unit;
+    this.records = open;
+    this.told = 0;
+  }
+
+  #growUnits(): void {
+    this.#unitAt = grown(this.#unitAt);
+    this.#unitKind = grown(this.#unitKind);
+    this.#unitRaw = grown(this.#unitRaw);
+    this.#unitTo = grown(this.#unitTo);
+    this.#unitEnd = grown(this.#unitEnd);
+  }
+}
+
+function grown<T extends Int32Array | Float64Array | Uint8Array>(array: T): T {
+  const larger = new (array.constructor as new (length: number) => T)(array.length * 2);
+  larger.set(array);
+  return larger;
+}

@@ -1,0 +1,96 @@
+/**
+ * Chooses how a stream is read: as plain lines, or unwrapped. With `format: auto` the first lines decide, and later ones may
+ * decide anew, since a file may begin with a banner or change its ways. Takes and gives what both readers do.
+ */
+import type { Format } from '../model/config.ts';
+import type { Chunk, SavedPosition } from '../model/seams.ts';
+import type { CompiledRules } from './compile.ts';
+import { EnvelopedReader, type Wrapping } from './enveloped-reader.ts';
+import { CriEnvelope } from './formats/cri.ts';
+import { firstLines, formatOf, laterLines } from './formats/detect.ts';
+import { DockerEnvelope } from './formats/docker.ts';
+import { LineFraming } from './formats/line-framing.ts';
+import { payloadsOf } from './payload.ts';
+import { type Reader, type ReaderOptions, type ReadResult, StreamReader } from './reader.ts';
+import type { Envelope } from './unwrap.ts';
+
+/** Formats that are not read as plain lines. */
+const wrapped: ReadonlySet<string> = new Set(['docker', 'cri', 'json', 'logfmt']);
+
+function envelopeOf(format: Format): Envelope | null {
+  if (format === 'docker') return new DockerEnvelope();
+  if (format === 'cri') return new CriEnvelope();
+  return null;
+}
+
+/** The way to unwrap a stream of lines in a format. */
+function wrappingOf(format: Format, declared: Format, maxLineBytes: number): Wrapping {
+  return {
+    framing: new LineFraming(maxLineBytes),
+    envelope: envelopeOf(format),
+    // In an envelope, and where nothing was declared, each line may be what it is.
+    payloads: payloadsOf(declared === format ? format : 'auto'),
+  };
+}
+
+/** A reader for a stream; `saved` is what its reader gave before. */
+export function openReader(options: ReaderOptions, saved: SavedPosition['reader'] | null): Reader {
+  if (options.format === 'auto') return new AutoReader(options, saved);
+  if (!wrapped.has(options.format)) return new StreamReader(options, saved);
+  return new EnvelopedReader(
+    { ...options, format: innerFormat(options.format) },
+    wrappingOf(options.format, options.format, options.maxLineBytes),
+    saved,
+  );
+}
+
+/** How text inside a format is read. */
+function innerFormat(format: Format): Format {
+  return wrapped.has(format) ? 'auto' : format;
+}
+
+/** Decides by itself. */
+class AutoReader implements Reader {
+  readonly #options: ReaderOptions;
+  #reader: Reader | null = null;
+  /** What is read now; `plain` is all that has no envelope. */
+  #format: Format = 'plain';
+  #saved: SavedPosition['reader'] | null;
+
+  constructor(options: ReaderOptions, saved: SavedPosition['reader'] | null) {
+    this.#options = options;
+    this.#saved = saved;
+    const format = saved?.['format'];
+    if (typeof format === 'string' && wrapped.has(format)) this.#become(format as Format);
+    else if (saved !== null && saved['midLine'] === true) this.#become('plain');
+  }
+
+  read(rules: CompiledRules, chunk: Chunk): ReadResult {
+    if (this.#format === 'plain') {
+      const lines = this.#reader === null ? firstLines : laterLines;
+      const found = formatOf(chunk.data, chunk.end === 'final', lines);
+      if (found !== null && found !== 'plain') this.#become(found);
+    }
+    if (this.#reader === null) this.#become('plain');
+    return (this.#reader as Reader).read(rules, chunk);
+  }
+
+  saved(): SavedPosition['reader'] {
+    const saved = this.#reader?.saved() ?? {};
+    return this.#format === 'plain' ? saved : { format: this.#format, ...saved };
+  }
+
+  #become(format: Format): void {
+    if (this.#reader !== null && format === this.#format) return;
+    this.#format = format;
+    const options = this.#options;
+    // A plain reader in the middle of a line over the limit leaves the rest of it to be passed over.
+    const midLine = this.#reader?.saved()['midLine'] === true;
+    const saved = midLine ? { midUnit: true } : this.#saved;
+    this.#saved = null;
+    this.#reader =
+      format === 'plain'
+        ? new StreamReader(options, saved)
+        : new EnvelopedReader(options, wrappingOf(format, 'auto', options.maxLineBytes), saved);
+  }
+}
