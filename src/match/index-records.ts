@@ -109,7 +109,7 @@ export class RecordIndex {
       let next = end + 1;
       if (end < 0) {
         if (length - from > maxLine) {
-          this.#long(data, from, from + maxLine);
+          this.#long(data, from, from + maxLine, how.receivedAt);
           this.midLine = true;
           at = length;
           break;
@@ -119,7 +119,7 @@ export class RecordIndex {
         next = length;
       }
       if (end - from > maxLine) {
-        this.#long(data, from, from + maxLine);
+        this.#long(data, from, from + maxLine, how.receivedAt);
       } else if ((colour >= 0 && colour < end) || (nul >= 0 && nul < end)) {
         // Colours may stand before a header: the line is looked at as rules will see it.
         const line = Buffer.from(cleanText(data, from, end));
@@ -178,9 +178,9 @@ export class RecordIndex {
   }
 
   /** A line over the limit: its head ends the open record if it belongs to it, else is a record; the next line begins anew. */
-  #long(data: Buffer, at: number, cut: number): void {
+  #long(data: Buffer, at: number, cut: number, receivedAt: number): void {
     const line = Buffer.from(cleanText(data, at, cut));
-    this.#line(line, 0, line.length, data, at, cut, { waiting: false, receivedAt: 0 });
+    this.#line(line, 0, line.length, data, at, cut, { waiting: false, receivedAt });
     this.cuts.set(this.count - 1, wholeCharacters(data, at, cut));
     this.#lines.force = true;
   }

@@ -228,6 +228,18 @@ describe('limits', () => {
     expect(read(data.length, 'final')).toBe(1);
   });
 
+  it('a header over the limit is dated like any other, so that a stamp without a year is no reason to doubt it', () => {
+    const rules = compileRules([rule('x', 'foo')]);
+    const one = reader({ maxLineBytes: 60 });
+    const trace = 'Traceback (most recent call last):\n';
+    const data = Buffer.from(
+      `Nov 21 02:25:23 host \n${trace}${head}foo and much more\nNov 21 02:25:23 host \n`,
+    );
+    const receivedAt = Date.UTC(2026, 10, 21, 2, 30);
+    const result = one.read(rules, { stream, data, offset: 0, end: 'final', receivedAt });
+    expect(result.matches.map(({ record }) => record.offset)).toEqual([data.indexOf(head)]);
+  });
+
   it('a hole of NUL does not hide the line behind it', () => {
     const rules = compileRules([rule('a', '^after the hole')]);
     const one = reader({ maxLineBytes: 8192 });
