@@ -151,8 +151,7 @@ export class Changes {
     tail.medium?.close();
     tail.medium = null;
     descriptors.gone(tail);
-    this.streams.end(tail);
-    if (gone) deps.port.forget(tail.stream.key);
+    this.streams.end(tail, gone);
     this.#names.forget(tail);
     this.#with.ended(tail);
   }

@@ -30,13 +30,16 @@ export async function copySource(
   const { name, self } = question;
   const size = Number(file.stat.size);
   const head = question.head ?? (await peekFile(file.fd, 0, Math.min(headBytesMax, size)));
-  for (const other of name === null ? streams.all : originals(name, streams)) {
+  for (const other of name === null ? streams.all : originals(name, (one) => streams.byName.get(one))) {
     if (other === self || other.copyOf !== null || other.ended) continue;
     if (!mayBeCopy(streams.namesOf(other), name, head.length)) continue;
     if (await isCopyOf(file, size, head, other)) return { tail: other };
   }
-  for (const { names, facts } of streams.ended) {
-    if (facts.offset === 0 || !mayBeCopy(names, name, head.length)) continue;
+  const { ended } = streams;
+  for (const { names, facts } of name === null
+    ? ended.beginningAs(head)
+    : originals(name, (one) => ended.named(one))) {
+    if (!mayBeCopy(names, name, head.length)) continue;
     const verdict = await compareContent(facts, size, (at, bytes) => peekFile(file.fd, at, bytes));
     if (verdict !== 'other') return { tail: null };
   }
@@ -44,14 +47,14 @@ export async function copySource(
 }
 
 /** The streams after which a file of this name may be named: its name begins, or begins and ends, as theirs. */
-function originals(name: string, streams: Streams): Set<Tail> {
-  const found = new Set<Tail>();
+function originals<T>(name: string, named: (name: string) => Iterable<T> | undefined): Set<T> {
+  const found = new Set<T>();
   const endings = [''];
   for (let at = name.indexOf('.'); at >= 0; at = name.indexOf('.', at + 1)) endings.push(name.slice(at));
   for (let length = 1; length < name.length; length++) {
     const beginning = name.slice(0, length);
     for (const ending of endings) {
-      for (const tail of streams.byName.get(beginning + ending) ?? []) found.add(tail);
+      for (const one of named(beginning + ending) ?? []) found.add(one);
     }
   }
   return found;

@@ -8,13 +8,13 @@ import { posix } from 'node:path';
 import type { FileSourceConfig } from '../model/config.ts';
 import type { SavedPosition } from '../model/seams.ts';
 import { type Beginning, findBeginning, type TimeOf } from './begin.ts';
+import { EndedStreams, headTest } from './ended.ts';
 import {
   type ContentFacts,
   ContentMemory,
   compareContent,
   type FileId,
   fileIdOf,
-  hashOf,
   headBytesMax,
   inodeName,
   markerBytesMax,
@@ -39,13 +39,7 @@ export interface Saved {
   readonly position: SavedPosition;
   readonly identity: SavedIdentity;
 }
-export interface Ended {
-  readonly names: ReadonlySet<string>;
-  readonly facts: ContentFacts;
-}
 
-/** Ended streams that are remembered, to know their copies when they turn up. */
-const endedMax = 64;
 /** Generations that are looked up in the state, at most. */
 const generationsMax = 100_000;
 /** Inodes whose last generation is remembered in memory; the oldest are forgotten, and found in the state. */
@@ -58,7 +52,7 @@ export class Streams {
   /** File name without folders -> the streams whose files were seen under it: copies are named after one of them. */
   readonly byName = new Map<string, Set<Tail>>();
   readonly #names = new Map<Tail, Set<string>>();
-  readonly ended: Ended[] = [];
+  readonly ended: EndedStreams;
   /** Keys of streams that run. */
   readonly #running = new Set<string>();
   /** Keys that ran in this process and ended, with where they ended: newer than what the state may have. */
@@ -82,6 +76,7 @@ export class Streams {
       const inode = inodeName(identity.id);
       this.#savedByInode.set(inode, [...(this.#savedByInode.get(inode) ?? []), saved]);
     }
+    this.ended = new EndedStreams(this.#saved, (key) => deps.port.forget(key));
   }
 
   /** What was saved for a path and runs nowhere yet, the oldest first. */
@@ -100,9 +95,9 @@ export class Streams {
     return times.length === 0 ? null : Math.max(...times);
   }
 
-  /** Whether the state knows a stream of this file, whatever its content was. */
-  knowsInode(inode: string): boolean {
-    return this.#savedByInode.has(inode);
+  /** Whether the state knows a stream of this file, whatever its content was. An inode alone may have been given again. */
+  knowsFile(id: FileId): boolean {
+    return (this.#savedByInode.get(inodeName(id)) ?? []).some((s) => s.identity.id.birthNs === id.birthNs);
   }
 
   isSavedKey(key: string): boolean {
@@ -188,15 +183,11 @@ export class Streams {
 
   /** Whether content that begins like this was read already, as far as anybody remembers. */
   knowsHead(head: Buffer): boolean {
-    const hashes = new Map<number, string>();
-    const begins = ({ headLength, headHash }: ContentFacts): boolean => {
-      if (headLength === 0 || headLength > head.length) return false;
-      const hash = hashes.get(headLength) ?? hashOf(head.subarray(0, headLength));
-      hashes.set(headLength, hash);
-      return hash === headHash;
-    };
+    const same = headTest(head);
+    const begins = ({ headLength, headHash }: ContentFacts): boolean => same(headLength, headHash);
     for (const tail of this.all) if (begins(tail.memory.facts(tail.offset))) return true;
-    return this.ended.some(({ facts }) => begins(facts)) || this.#saved.some((s) => begins(s.identity.facts));
+    if (this.ended.knowsHead(head)) return true;
+    return this.#saved.some(({ identity }) => !identity.done && begins(identity.facts));
   }
 
   /** A saved stream whose rest was found elsewhere. */
@@ -208,8 +199,12 @@ export class Streams {
     return tail;
   }
 
-  /** The stream ended: it is remembered for a while, so that copies of it are known. */
-  end(tail: Tail): void {
+  /**
+   * The stream ended: it is remembered for a while, so that copies of it are known. `gone`: for ever, and what the state holds
+   * of it stays there for that only. Were it deleted at once, a crash before the next generation is noted would have a copy
+   * look like a file that nobody has read.
+   */
+  end(tail: Tail, gone: boolean): void {
     this.all.delete(tail);
     this.#running.delete(tail.stream.key);
     if (tail.remembered !== null) this.#leave(tail.remembered);
@@ -221,8 +216,7 @@ export class Streams {
       tails?.delete(tail);
       if (tails?.size === 0) this.byName.delete(name);
     }
-    this.ended.push({ names, facts: tail.memory.facts(tail.offset) });
-    if (this.ended.length > endedMax) this.ended.shift();
+    this.ended.add({ key: tail.stream.key, names, facts: tail.memory.facts(tail.offset), gone });
   }
 
   /** The stream reads another file from now on. */
@@ -304,6 +298,7 @@ export class Streams {
   #claim(tail: Tail): void {
     this.all.add(tail);
     this.#running.add(tail.stream.key);
+    this.ended.revive(tail.stream.key);
     this.named(tail, posix.basename(tail.path));
     const name = generationName(tail.id);
     this.#generations.delete(name);
@@ -365,10 +360,12 @@ export class Streams {
   #candidates(file: OpenFile, known: { saved: Saved | null } | null, atPath: boolean): Saved[] {
     const id = fileIdOf(file.stat);
     const list: Saved[] = known?.saved ? [known.saved] : [];
-    const more = (this.#savedByInode.get(inodeName(id)) ?? []).slice().reverse();
+    // One that ended is gone on with where the file is still that one; the same content elsewhere, or again, is news.
+    const open = (saved: Saved): boolean => !saved.identity.done;
+    const more = (this.#savedByInode.get(inodeName(id)) ?? []).filter(open).reverse();
     const samePath = atPath
       ? this.#saved
-          .filter((s) => s.position.path === file.path && s.identity.facts.markerLength > 0)
+          .filter((s) => open(s) && s.position.path === file.path && s.identity.facts.markerLength > 0)
           .reverse()
       : [];
     for (const saved of [...more, ...samePath]) if (!list.includes(saved)) list.push(saved);

@@ -223,7 +223,8 @@ export class Tail {
       dropped = data.length - end;
       data = data.subarray(0, end);
     }
-    if (data.length > 0) this.#present(data, 'final');
+    // Also without a byte: whoever reads it lets go of what it keeps for the rest.
+    if (data.length > 0 || gone) this.#present(data, 'final');
     this.#held = nothing;
     this.#done = gone;
     this.remember();

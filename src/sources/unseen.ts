@@ -7,7 +7,7 @@ import { posix } from 'node:path';
 import { copySource } from './copies.ts';
 import { closeQuietly, isFault, type RawPath, rawPath, statLater, statNow } from './disk.ts';
 import { foldersOf, openFile } from './files.ts';
-import { inodeName } from './identity.ts';
+import { fileIdOf, inodeName } from './identity.ts';
 import type { Listing } from './listing.ts';
 import { compressionOf, GzipMedium, gzipHead, peekFile } from './medium.ts';
 import { rotatedName } from './rotated.ts';
@@ -86,7 +86,7 @@ export class UnseenGenerations {
         const exact = relations.includes('exact');
         const changedNs = exact ? stat.mtimeNs : 0n;
         // A file that is known already may have been emptied and filled again: its birth tells nothing then.
-        const byBirth = stat.birthtimeNs > 0n && !this.#with.streams().knowsInode(inode);
+        const byBirth = stat.birthtimeNs > 0n && !this.#with.streams().knowsFile(fileIdOf(stat));
         const bornNs = byBirth ? stat.birthtimeNs : changedNs;
         if (Number(bornNs / 1_000_000n) < sinceMs - clockGrainMs) continue;
         const file = await openFile(path, raw, remote);

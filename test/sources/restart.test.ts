@@ -15,6 +15,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { LinePort } from '../support/line-port.ts';
 import { makeTailing, numbered, restart, type Tailing, tail, text } from '../support/tailing.ts';
 import { tempDir } from '../support/temp-dir.ts';
+import { waitFor } from '../support/wait-for.ts';
 
 let dir = '';
 let log = '';
@@ -120,6 +121,67 @@ describe('after a restart', () => {
     const second = await restart(first, { paths: [log] });
     await second.gets(...numbered(51, 60));
     expect(second.port.count_('vanished')).toBe(0);
+  });
+
+  it('T59 T62 killed after the rest of a copy was read and before anything of the next generation', async () => {
+    const first = await readFirst(numbered(1, 50));
+    appendFileSync(log, text(numbered(51, 60)));
+    copyFileSync(log, join(dir, 'app.log.1'));
+    truncateSync(log);
+    const second = await restart(first, { paths: [log] });
+    await second.gets(...numbered(51, 60));
+    await waitFor('the copy to be left', () => second.port.left.length === 1);
+    // What a kill leaves is what was noted until then: the stop notes nothing more.
+    await second.stop();
+    const third = await restart(second, { paths: [log] });
+    appendFileSync(log, text(numbered(61, 62)));
+    await third.gets(...numbered(61, 62));
+    expect(third.port.lines).toEqual(numbered(61, 62));
+  });
+
+  it('T59 killed right after a truncation was seen, while everything of the copy was read already', async () => {
+    writeFileSync(log, text(numbered(1, 50)));
+    const first = await tail({ paths: [log] });
+    await first.gets(...numbered(1, 50));
+    copyFileSync(log, join(dir, 'app.log.1'));
+    truncateSync(log);
+    await waitFor('the copy to be left', () => first.port.left.length === 1);
+    await first.stop();
+    const second = await restart(first, { paths: [log] });
+    appendFileSync(log, text(numbered(51, 52)));
+    await second.gets(...numbered(51, 52));
+    expect(second.port.lines).toEqual(numbered(51, 52));
+  });
+
+  it('T61 a generation that was let go long before is compressed while nobody ran', async () => {
+    writeFileSync(log, text(numbered(1, 50)));
+    const first = await tail({ paths: [log], more: { rotateWaitMs: 50 } });
+    await first.gets(...numbered(1, 50));
+    renameSync(log, join(dir, 'app.log.1'));
+    writeFileSync(log, text(numbered(51, 60)));
+    await first.gets(...numbered(1, 60));
+    await waitFor('the old file to be let go', () => first.port.left.length === 1);
+    await first.stop();
+    // As `delaycompress` does at the next rotation.
+    writeFileSync(join(dir, 'app.log.2.gz'), gzipSync(readFileSync(join(dir, 'app.log.1'))));
+    renameSync(log, join(dir, 'app.log.1'));
+    writeFileSync(log, text(numbered(61, 62)));
+    const second = await restart(first, { paths: [log] });
+    await second.gets(...numbered(61, 62));
+    expect(second.port.lines).toEqual(numbered(61, 62));
+  });
+
+  it('the same content written once more after its file was removed is read once more', async () => {
+    writeFileSync(log, text(numbered(1, 50)));
+    const first = await tail({ paths: [log], more: { rotateWaitMs: 50 } });
+    await first.gets(...numbered(1, 50));
+    unlinkSync(log);
+    await waitFor('the file to be let go', () => first.port.left.length === 1);
+    await first.stop();
+    writeFileSync(join(dir, 'new'), text(numbered(1, 50)));
+    renameSync(join(dir, 'new'), log);
+    const second = await restart(first, { paths: [log] });
+    await second.gets(...numbered(1, 50));
   });
 
   it('T61 a compressed generation unseen, and the live file still empty', async () => {

@@ -13,7 +13,6 @@ export interface TakenLine {
 export class LinePort implements SourcePort {
   readonly taken: TakenLine[] = [];
   readonly saved: Map<string, SavedPosition>;
-  readonly forgotten = new Set<string>();
   readonly counts = new Map<string, number>();
   readonly states: string[] = [];
   readonly chunks: { readonly end: Chunk['end']; readonly bytes: number; readonly at: number }[] = [];
@@ -30,6 +29,11 @@ export class LinePort implements SourcePort {
 
   get lines(): string[] {
     return this.taken.map((line) => line.text);
+  }
+
+  /** Streams that are read to their end and will never go on. */
+  get left(): string[] {
+    return [...this.saved.values()].filter(({ identity }) => identity['done'] === 1).map(({ key }) => key);
   }
 
   count_(reason: string): number {
@@ -93,7 +97,8 @@ export class LinePort implements SourcePort {
   }
 
   forget(key: string): void {
-    this.forgotten.add(key);
+    this.saved.delete(key);
+    this.#next.delete(key);
   }
 
   count(_source: string, reason: string, by: number): void {

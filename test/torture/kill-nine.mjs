@@ -1,7 +1,8 @@
 /**
  * kill -9 at random moments while lines are written and the log is rotated. Afterwards: every line told exactly once as an incident of
  * its own, the counts of grouped incidents exact, and whatever was posted twice carries the same id. Prints one JSON line; exit 1 on
- * any fault. Options: --kills 30 --rate 200 --seed 1 --keep (leaves the folder).
+ * any fault, and then says which lines were told twice or never, in which generation of the log, and what was killed around it.
+ * Options: --kills 30 --rate 200 --seed 1 --keep (leaves the folder, with the state).
  */
 import { spawn } from 'node:child_process';
 import {
@@ -41,6 +42,24 @@ function random() {
   return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
 }
 const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+const began = performance.now();
+const sinceBegan = () => Math.round(performance.now() - began);
+
+/** What stops all of it: a wait that has no end would look like a slow machine. */
+function fail(text) {
+  console.log(JSON.stringify({ seed, fault: text, pass: false }));
+  console.error(timeline(), said.slice(-4000), `\nkept: ${dir}`);
+  child?.kill('SIGKILL');
+  process.exit(1);
+}
+async function until(what, deadlineMs, holds) {
+  const end = performance.now() + deadlineMs;
+  while (!holds()) {
+    if (performance.now() > end) fail(`${what}: not within ${deadlineMs} ms`);
+    await wait(20);
+  }
+}
+const gone = () => child.exitCode !== null || child.signalCode !== null;
 
 const dir = mkdtempSync(join(tmpdir(), 'tocsin-kill-'));
 const log = join(dir, 'app.log');
@@ -87,7 +106,9 @@ let fd = openSync(log, 'a');
 let n = 0;
 let rotations = 0;
 const byKind = new Map();
-const rotationsAt = [];
+/** What each generation of the log held, and when it was rotated away: `from` and `to` are the first and the last line. */
+const generations = [];
+const happened = [];
 let writing = true;
 const zips = [];
 
@@ -105,7 +126,8 @@ async function rotate() {
   rotations++;
   const to = `${log}.${rotations}`;
   const kind = random();
-  rotationsAt.push(`${kind < 0.33 ? 'gzip' : kind < 0.66 ? 'rename' : 'copytruncate'} -> ${rotations} @${n}`);
+  const name = kind < 0.33 ? 'gzip' : kind < 0.66 ? 'rename' : 'copytruncate';
+  happened.push({ at: sinceBegan(), n, text: `${name} ${rotations} begins` });
   if (kind < 0.66) {
     const old = fd;
     renameSync(log, to);
@@ -113,6 +135,9 @@ async function rotate() {
     fd = openSync(log, 'a');
     put(old);
     closeSync(old);
+    // What comes after this belongs to the next.
+    generations.push({ number: rotations, name, to: n - 1 });
+    happened.push({ at: sinceBegan(), n, text: `${name} ${rotations} done` });
     if (kind < 0.33) {
       zips.push(
         wait(1000).then(async () => {
@@ -126,6 +151,33 @@ async function rotate() {
   }
   copyFileSync(log, to);
   truncateSync(log, 0);
+  generations.push({ number: rotations, name, to: n - 1 });
+  happened.push({ at: sinceBegan(), n, text: `${name} ${rotations} done` });
+}
+
+/** What happened, with the ranges of lines that were told other than once. */
+function timeline(odd = []) {
+  const lines = happened.map(({ at, n: seq, text }) => `${at} ms @${seq} ${text}`);
+  for (const { what, numbers } of odd) {
+    let from = 0;
+    for (const { number: of, name, to } of [...generations, { number: 'live', name: '', to: Infinity }]) {
+      const inside = numbers.filter((one) => one >= from && one <= to);
+      if (inside.length > 0)
+        lines.push(`${what}: ${inside.length} of ${of} ${name} (${from}..${to}): ${ranges(inside)}`);
+      from = to + 1;
+    }
+  }
+  return lines.join('\n');
+}
+
+function ranges(sorted) {
+  const parts = [];
+  for (const one of sorted) {
+    const last = parts.at(-1);
+    if (last && last[1] === one - 1) last[1] = one;
+    else parts.push([one, one]);
+  }
+  return parts.map(([from, to]) => (from === to ? `${from}` : `${from}-${to}`)).join(' ');
 }
 
 async function write() {
@@ -145,18 +197,19 @@ async function write() {
 // A file that was rotated away before anybody ever saw it is nobody's: the first line is told before the storm begins.
 put();
 start();
-while (posts.length === 0) await wait(20);
+await until('the first post', 30_000, () => posts.length > 0);
 const writer = write();
 let killed = 0;
-const events = [];
 for (; killed < kills; killed++) {
   await wait(Math.max(50, -Math.log(1 - random()) * 700));
-  const gone = new Promise((resolve) => child.once('exit', resolve));
+  if (gone())
+    fail(`the program ended by itself (${child.exitCode ?? child.signalCode}) after kill ${killed}`);
   child.kill('SIGKILL');
-  events.push(`kill@${n}`);
-  await gone;
+  happened.push({ at: sinceBegan(), n, text: `kill ${killed + 1}` });
+  await until('the end of the killed program', 10_000, gone);
   if (random() < 0.3) await wait(random() * 500);
   start();
+  happened.push({ at: sinceBegan(), n, text: 'start' });
 }
 writing = false;
 await writer;
@@ -186,7 +239,7 @@ while (performance.now() < end) {
   await wait(100);
 }
 child.kill('SIGTERM');
-await new Promise((resolve) => child.once('exit', resolve));
+await until('the end after SIGTERM', 30_000, gone);
 server.close();
 
 const sums = counts();
@@ -237,6 +290,12 @@ const result = {
 };
 const good = missing.length === 0 && wrongCounts.length === 0 && otherIds === 0 && split.length === 0;
 console.log(JSON.stringify({ ...result, pass: good }));
-if (!good) console.error(rotationsAt.join('\n'), events.join(' '), said.slice(-4000), `\nkept: ${dir}`);
+const byNumber = (numbers) => [...new Set(numbers.map(Number))].sort((a, b) => a - b);
+const odd = [
+  { what: 'never told', numbers: missing },
+  { what: 'read twice', numbers: byNumber(readTwice) },
+  { what: 'two incidents', numbers: byNumber(split) },
+];
+if (!good) console.error(timeline(odd), `\n${said.slice(-1000)}\nkept: ${dir}`);
 else if (!args.includes('--keep')) rmSync(dir, { recursive: true, force: true });
 process.exit(good ? 0 : 1);
