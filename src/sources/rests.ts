@@ -58,15 +58,8 @@ export class Rests {
     const live = this.#with.paths.get(path)?.tail ?? null;
     const chain: Tail[] = [];
     for (const one of saved) {
-      let rest: Rest | null = null;
-      for (const dir of foldersOf(path)) {
-        const folder = { dir, names: await listing.names(dir), remote: listing.remote(dir) };
-        const exclude = new Set(
-          [...this.#with.streams().byInode].filter(([, t]) => t.offset > 0).map(([inode]) => inode),
-        );
-        if (live) exclude.add(live.inode);
-        rest ??= await findRest({ path, id: one.identity.id, facts: one.identity.facts }, folder, exclude);
-      }
+      // A second look: while a file is being compressed it goes away between the listing and the look at it.
+      const rest = (await this.#wherever(path, one, live)) ?? (await this.#wherever(path, one, live));
       if (rest === null) {
         deps.port.count(config.name, 'vanished', 1);
         deps.port.forget(one.position.key);
@@ -87,6 +80,22 @@ export class Rests {
     for (const tail of chain) if (tail !== live) live?.after.add(tail);
     const entry = this.#with.paths.get(path);
     if (entry && entry.tail === null) entry.previous = chain.at(-1) ?? null;
+  }
+
+  /** Where a saved stream goes on: renamed, copied, or compressed, beside its path. */
+  async #wherever(path: string, saved: Saved, live: Tail | null): Promise<Rest | null> {
+    const { listing } = this.#with;
+    const { id, facts } = saved.identity;
+    for (const dir of foldersOf(path)) {
+      const folder = { dir, names: await listing.names(dir), remote: listing.remote(dir) };
+      const exclude = new Set(
+        [...this.#with.streams().byInode].filter(([, t]) => t.offset > 0).map(([inode]) => inode),
+      );
+      if (live) exclude.add(live.inode);
+      const rest = await findRest({ path, id, facts }, folder, exclude);
+      if (rest !== null) return rest;
+    }
+    return null;
   }
 
   #placeRest(tail: Tail, rest: Rest, saved: Saved, live: Tail | null): void {

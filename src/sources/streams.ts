@@ -115,7 +115,8 @@ export class Streams {
     const known = this.#known(id);
     for (const saved of this.#candidates(file, known, how.atPath)) {
       const verdict = await compareContent(saved.identity.facts, size, peek);
-      if (verdict === 'same') return this.#resume(file, saved, peek);
+      const resumed = verdict === 'same' ? await this.#resume(file, saved, peek) : null;
+      if (resumed !== null) return resumed;
       if (verdict === 'shorter' && inodeName(saved.identity.id) === inodeName(id)) {
         this.#deps.port.count(this.#config.name, 'truncated', 1);
         this.#leave(saved.position);
@@ -225,14 +226,17 @@ export class Streams {
     this.byInode.set(tail.inode, tail);
   }
 
-  async #resume(file: OpenFile, saved: Saved, peek: Peek): Promise<Tail> {
+  /** Null where the file was begun anew meanwhile: a head noted from its new content would hide the copy of the old. */
+  async #resume(file: OpenFile, saved: Saved, peek: Peek): Promise<Tail | null> {
     const { offset } = saved.position;
     const from = Math.max(0, offset - markerBytesMax);
     const before = await peek(from, offset - from);
+    const head = await peek(0, headBytesMax);
+    if ((await compareContent(saved.identity.facts, Number(file.stat.size), peek)) !== 'same') return null;
     const id = fileIdOf(file.stat);
     const tail = this.#make({ ...saved, path: file.path, before, remote: file.remote, id });
     tail.medium = new FileMedium(file.fd);
-    tail.memory.setHead(await peek(0, headBytesMax));
+    tail.memory.setHead(head);
     noteSeen(tail, file.stat);
     this.byInode.set(tail.inode, tail);
     tail.remember();

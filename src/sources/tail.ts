@@ -266,9 +266,16 @@ export class Tail {
 
   /** Each read begins a little before the position: the same bytes must still be there. */
   #check(buffer: Buffer, got: number, overlap: number): 'replaced' | 'shrunk' | null {
-    if (overlap === 0) return null;
+    if (overlap === 0) return this.readPosition === 0 ? this.#checkHead(buffer, got) : null;
     if (got < overlap) return 'shrunk';
     return this.#recent.compare(buffer, headroomBytes - overlap, headroomBytes) === 0 ? null : 'replaced';
+  }
+
+  /** At the very beginning nothing is before it, but the head may have been seen already. */
+  #checkHead(buffer: Buffer, got: number): 'replaced' | 'shrunk' | null {
+    const { head } = this.memory;
+    if (got < head.length) return 'shrunk';
+    return head.compare(buffer, headroomBytes, headroomBytes + head.length) === 0 ? null : 'replaced';
   }
 
   #noteRecent(buffer: Buffer, fresh: number): void {

@@ -5,7 +5,7 @@
  */
 import { posix } from 'node:path';
 import { copySource } from './copies.ts';
-import { closeQuietly, isFault, type RawPath, rawPath, statLater, statNow } from './disk.ts';
+import { closeQuietly, isFault, type Name, type RawPath, rawPath, statLater, statNow } from './disk.ts';
 import { foldersOf, openFile } from './files.ts';
 import { fileIdOf, inodeName } from './identity.ts';
 import type { Listing } from './listing.ts';
@@ -67,17 +67,18 @@ export class UnseenGenerations {
     for (const dir of foldersOf(path)) {
       const remote = this.#with.listing.remote(dir);
       const names = await this.#with.listing.names(dir);
-      const present = new Set(names.map((name) => name.text));
-      for (const name of names) {
+      // While it is being compressed both are there; the archive counts where the file is gone by the time it is looked at.
+      const present = new Set<string>();
+      for (const name of plainFirst(names)) {
         const relations = bases
           .map((base) => rotatedName(base, name.text))
           .filter((relation) => relation !== null);
         if (relations.length === 0 || name.kind !== 'file') continue;
-        // While it is being compressed, both are there.
         if (name.text.endsWith('.gz') && present.has(name.text.slice(0, -3))) continue;
         const raw = rawPath(dir, name.raw);
         const stat = remote ? await statLater(raw) : statNow(raw);
         if (isFault(stat) || stat.size === 0n || !stat.isFile()) continue;
+        present.add(name.text);
         const inode = inodeName(stat);
         // An archive that the glob matches is open as well, to be left alone; here it is a generation.
         const open = this.#with.streams().byInode.has(inode) && !name.text.endsWith('.gz');
@@ -90,7 +91,10 @@ export class UnseenGenerations {
         const bornNs = byBirth ? stat.birthtimeNs : changedNs;
         if (Number(bornNs / 1_000_000n) < sinceMs - clockGrainMs) continue;
         const file = await openFile(path, raw, remote);
-        if ('code' in file) continue;
+        if ('code' in file) {
+          if (file.code === 'ENOENT') present.delete(name.text);
+          continue;
+        }
         const unseen = await this.#examine(file, raw, name.text);
         if (unseen !== null) found.push(unseen);
         else closeQuietly(file.fd);
@@ -112,6 +116,11 @@ export class UnseenGenerations {
     const source = await copySource(file, this.#with.streams(), { name: null, self: null, head: null });
     return source === null ? { file, packed: null, name } : null;
   }
+}
+
+function plainFirst(names: readonly Name[]): Name[] {
+  const packed = (name: Name): number => (name.text.endsWith('.gz') ? 1 : 0);
+  return [...names].sort((a, b) => packed(a) - packed(b));
 }
 
 /** The oldest first: by the last write, and where the clock of the disk is too coarse, the higher number is the older. */
