@@ -194,7 +194,8 @@ export class FileSource implements Source {
     const now = this.#deps.clock.monotonic();
     this.#looks.due(now);
     for (const tail of this.#quiet) {
-      if (tail.busy || (tail.quietDueAt !== null && tail.quietDueAt > now)) continue;
+      if (tail.busy || this.#turns.holds(tail)) continue;
+      if (tail.quietDueAt !== null && tail.quietDueAt > now) continue;
       this.#quiet.delete(tail);
       if (!tail.ended && tail.quietDueAt !== null) tail.quiet();
     }

@@ -62,6 +62,11 @@ export class Turns {
     while (tail.busy) await this.#change();
   }
 
+  /** Whether somebody decides about it: until `release` its position must not move, not by what it holds either. */
+  holds(tail: Tail): boolean {
+    return this.#held.has(tail);
+  }
+
   release(tail: Tail): void {
     this.#held.delete(tail);
     this.#next();

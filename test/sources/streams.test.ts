@@ -11,12 +11,51 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import type { Chunk, Clock } from '../../src/model/seams.ts';
 import { hashOf } from '../../src/sources/identity.ts';
 import { Streams } from '../../src/sources/streams.ts';
 import { realClock } from '../../src/system/clock.ts';
 import { LinePort } from '../support/line-port.ts';
 import { fileConfig, numbered, tail, text } from '../support/tailing.ts';
 import { tempDir } from '../support/temp-dir.ts';
+import { waitFor } from '../support/wait-for.ts';
+
+/** Keeps the last line until it is quiet, as a reader of records of several lines does. */
+class RecordPort extends LinePort {
+  override take(chunk: Chunk): number {
+    if (chunk.end !== 'more') return super.take(chunk);
+    const last = chunk.data.lastIndexOf(10);
+    const end = last > 0 ? chunk.data.lastIndexOf(10, last - 1) + 1 : 0;
+    return super.take({ ...chunk, data: chunk.data.subarray(0, end) });
+  }
+}
+
+/** The real time, which can be made to jump; then all that waits is called at once. */
+function jumpingClock(): Clock & { jump(byMs: number): void } {
+  let shift = 0;
+  const waiting = new Set<() => void>();
+  return {
+    now: () => realClock.now() + shift,
+    monotonic: () => realClock.monotonic() + shift,
+    setTimer(delayMs, callback) {
+      const once = (): void => {
+        if (waiting.delete(once)) callback();
+      };
+      waiting.add(once);
+      const timer = realClock.setTimer(delayMs, once);
+      return {
+        cancel: () => {
+          waiting.delete(once);
+          timer.cancel();
+        },
+      };
+    },
+    jump(byMs) {
+      shift += byMs;
+      for (const once of [...waiting]) once();
+    },
+  };
+}
 
 /** Steps of the disk that opening a known file takes, and some more. */
 const steps = 14;
@@ -53,5 +92,35 @@ describe('a file is opened again', () => {
       closeSync(fd);
     }
     expect([...outcomes].sort()).toEqual(['begins anew', 'goes on']);
+  });
+});
+
+describe('a truncation was seen, and the copy is searched', () => {
+  it('T33 the last record becomes complete meanwhile: the rest of the copy is read from behind it', async () => {
+    for (let step = 0; step < steps; step++) {
+      const dir = tempDir();
+      const log = join(dir, 'app.log');
+      writeFileSync(log, text(numbered(1, 50)));
+      const clock = jumpingClock();
+      const port = new RecordPort();
+      const mode = step % 2 === 0 ? 'events' : 'poll only';
+      const tailing = await tail({ paths: [log], mode, clock, port });
+      await waitFor('all but the last', () => port.lines.length === 49);
+      port.count = (source, reason, by) => {
+        LinePort.prototype.count.call(port, source, reason, by);
+        if (reason !== 'truncated') return;
+        void (async () => {
+          for (let turn = 0; turn < step; turn++) await new Promise((resolve) => setImmediate(resolve));
+          clock.jump(1_000);
+        })();
+      };
+      appendFileSync(log, text(numbered(51, 60)));
+      copyFileSync(log, join(dir, 'app.log.1'));
+      truncateSync(log);
+      appendFileSync(log, text(numbered(61, 63)));
+      await waitFor('all', () => port.lines.length >= 63);
+      expect([step, port.lines]).toEqual([step, numbered(1, 63)]);
+      await tailing.stop();
+    }
   });
 });
