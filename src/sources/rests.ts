@@ -57,11 +57,15 @@ export class Rests {
     const { deps, config, listing, turns } = this.#with;
     const live = this.#with.paths.get(path)?.tail ?? null;
     const chain: Tail[] = [];
+    let unseenSince = Number.POSITIVE_INFINITY;
     for (const one of saved) {
       // A second look: while a file is being compressed it goes away between the listing and the look at it.
       const rest = (await this.#wherever(path, one, live)) ?? (await this.#wherever(path, one, live));
       if (rest === null) {
-        deps.port.count(config.name, 'vanished', 1);
+        // It was empty when it was noted: whatever became of it has no mark, and counts as never seen.
+        if (one.identity.facts.headLength === 0)
+          unseenSince = Math.min(unseenSince, one.identity.seenAt, one.position.updatedAt);
+        else deps.port.count(config.name, 'vanished', 1);
         deps.port.forget(one.position.key);
         continue;
       }
@@ -75,8 +79,9 @@ export class Rests {
     // A file that is known by its content was not rotated meanwhile. An empty one proves nothing: it may have been filled,
     // copied and emptied again.
     const resumed = live !== null && live.offset > 0 && this.#with.streams().isSavedKey(live.stream.key);
-    if (lastSeenAt !== null && !resumed)
-      chain.push(...(await this.#with.unseen.read(path, live, lastSeenAt, chain.slice())));
+    if (lastSeenAt !== null && !resumed) unseenSince = Math.min(unseenSince, lastSeenAt);
+    if (unseenSince !== Number.POSITIVE_INFINITY)
+      chain.push(...(await this.#with.unseen.read(path, live, unseenSince, chain.slice())));
     for (const tail of chain) if (tail !== live) live?.after.add(tail);
     const entry = this.#with.paths.get(path);
     if (entry && entry.tail === null) entry.previous = chain.at(-1) ?? null;

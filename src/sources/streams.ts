@@ -249,7 +249,8 @@ export class Streams {
     const key = streamKey(id, generation);
     const from = Math.max(0, start.offset - markerBytesMax);
     const memory = new ContentMemory();
-    if (start.offset > 0) memory.setHead(await peek(0, headBytesMax));
+    // Noted before anything of it is read: by then it may be compressed, and found by its head only.
+    memory.setHead(await peek(0, headBytesMax));
     const tail = new Tail(this.#deps, {
       stream: this.#stream(key, file.path),
       path: file.path,

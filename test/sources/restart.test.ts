@@ -12,6 +12,7 @@ import {
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { beforeEach, describe, expect, it } from 'vitest';
+import type { SavedPosition } from '../../src/model/seams.ts';
 import { LinePort } from '../support/line-port.ts';
 import { makeTailing, numbered, restart, type Tailing, tail, text } from '../support/tailing.ts';
 import { tempDir } from '../support/temp-dir.ts';
@@ -169,6 +170,52 @@ describe('after a restart', () => {
     const second = await restart(first, { paths: [log] });
     await second.gets(...numbered(61, 62));
     expect(second.port.lines).toEqual(numbered(61, 62));
+  });
+
+  it('T61 noted while it was empty, then filled, rotated and compressed while nobody ran', async () => {
+    const first = await readFirst(numbered(1, 50));
+    const second = await restart(first, { paths: [log], more: { rotateWaitMs: 50 } });
+    renameSync(log, join(dir, 'app.log.1'));
+    writeFileSync(log, '');
+    await waitFor('the empty file to be noted', () => second.port.saved.size === 2);
+    await second.stop();
+    writeFileSync(join(dir, 'app.log.2.gz'), gzipSync(text(numbered(51, 60))));
+    writeFileSync(join(dir, 'new'), text(numbered(61, 70)));
+    renameSync(join(dir, 'new'), log);
+    // Another generation was read last, after this one had been compressed.
+    const later = new Map<string, SavedPosition>();
+    for (const [key, position] of second.port.saved) {
+      const seenAt = position.offset > 0 ? Date.now() + 60_000 : (position.identity['seenAt'] ?? 0);
+      later.set(key, { ...position, identity: { ...position.identity, seenAt } });
+    }
+    const third = await tail({ paths: [log], port: new LinePort(later), firstStart: false });
+    await third.gets(...numbered(51, 70));
+  });
+
+  it('T61 begun and not read, then compressed while nobody ran: found by its head', async () => {
+    const first = await readFirst(numbered(1, 50));
+    await first.stop();
+    renameSync(log, join(dir, 'app.log.1'));
+    writeFileSync(log, text(numbered(51, 60)));
+    const port = new LinePort(new Map(first.port.saved));
+    const noted = new Map<string, SavedPosition>();
+    port.onTake = () => {
+      if (noted.size === 0) for (const [key, position] of port.saved) noted.set(key, position);
+    };
+    const second = await tail({ paths: [log], port, firstStart: false });
+    await second.gets(...numbered(51, 60));
+    await second.stop();
+    writeFileSync(join(dir, 'app.log.2.gz'), gzipSync(readFileSync(log)));
+    writeFileSync(join(dir, 'new'), text(numbered(61, 62)));
+    renameSync(join(dir, 'new'), log);
+    // Seen last after it was compressed, as when another generation was read meanwhile.
+    const later = new Map<string, SavedPosition>();
+    for (const [key, position] of noted) {
+      const identity = { ...position.identity, seenAt: Date.now() + 60_000 };
+      later.set(key, { ...position, identity });
+    }
+    const third = await tail({ paths: [log], port: new LinePort(later), firstStart: false });
+    await third.gets(...numbered(51, 62));
   });
 
   it('the same content written once more after its file was removed is read once more', async () => {
