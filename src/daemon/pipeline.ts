@@ -18,8 +18,8 @@ const groupMatches = 5_000;
 const groupMs = 50;
 /** A stream that gives more than this at once is behind: its effects wait for the group. */
 const busyBytes = 65_536;
-/** Records that are kept as they are until the next commit; each holds some KiB of the lines around it. */
-const unsettledMax = 64;
+/** Records that are kept as they are until the next commit, each of another incident; with it some KiB of the lines around it. */
+const unsettledMax = 256;
 /** An offset that moved without a match is saved about once a second: reading those bytes again changes nothing. */
 const offsetMs = 1_000;
 
