@@ -28,7 +28,17 @@ const zone = map(text({ expects: 'a time zone such as Europe/Berlin', max: 64 })
   }
 });
 
-const formatNames = ['auto', 'plain', 'celery', 'json', 'logfmt', 'docker', 'cri'] as const;
+const formatNames = [
+  'auto',
+  'plain',
+  'celery',
+  'json',
+  'logfmt',
+  'docker',
+  'cri',
+  'syslog',
+  'prefix',
+] as const;
 const multilineNames = [
   'auto',
   'none',

@@ -3,37 +3,11 @@
  * Gives the facts and where the message begins. Only a Celery header is taken off the message.
  */
 import type { Format } from '../model/config.ts';
-import type { Fields, FieldValue, Level } from '../model/record.ts';
+import type { FieldValue } from '../model/record.ts';
+import { textHead } from './formats/text-heads.ts';
+import { type Head, noHead } from './head.ts';
 import { levelNear, levelOf, stampOf, wallClock, zonedTime } from './stamps.ts';
 
-export interface Head {
-  /** Characters of the header that the format takes off; 0 where there is none. */
-  readonly length: number;
-  readonly time: number | null;
-  readonly level: Level | null;
-  /** The time says its own zone. */
-  readonly zoned: boolean;
-  /** Celery's process name, or null. */
-  readonly process: string | null;
-  /** More fields that the format found, or null. */
-  readonly fields: Fields | null;
-  /** The message where it is not the text behind the header: of a JSON line, say. Null: it is. */
-  readonly message: string | null;
-  /** The trace where the format has it apart from the message; empty: it may stand in the message. */
-  readonly trace: string;
-}
-
-/** A head that says nothing; a format puts over it what it found. */
-export const noHead: Head = {
-  length: 0,
-  time: null,
-  zoned: false,
-  level: null,
-  process: null,
-  fields: null,
-  message: null,
-  trace: '',
-};
 /** Characters of a level's and of a process's name at most. */
 const maxLevel = 12;
 const maxProcess = 120;
@@ -81,6 +55,8 @@ export function headOf(text: string, format: Format, zone: string, receivedAt: n
     const head = celeryHead(text, zone);
     if (head) return head;
   }
+  const other = textHead(text, format, zone, receivedAt);
+  if (other) return other;
   const stamp = stampOf(text, zone, receivedAt);
   if (stamp) return { ...noHead, time: stamp.time, zoned: stamp.zoned, level: levelNear(text, stamp.end) };
   return noHead;

@@ -66,6 +66,16 @@ export class RecordIndex {
     return this.#lines.inherited;
   }
 
+  /** How records begin, as far as the stream taught it, or null. */
+  get learned(): string | null {
+    return this.#lines.learned;
+  }
+
+  /** Takes up what was learned in an earlier run. */
+  remember(shape: string): void {
+    this.#lines.remember(shape);
+  }
+
   /** Goes on where `inherited` was taken. */
   inherit(state: Inherited): void {
     this.#lines.inherit(state);

@@ -11,13 +11,15 @@ const suppressed = Buffer.from('Suppressed:');
 const goroutine = Buffer.from('goroutine ');
 const createdBy = Buffer.from('created by ');
 
-function startsWith(data: Buffer, at: number, end: number, word: Buffer): boolean {
+/** Whether a line begins with a word at a place. */
+export function startsWith(data: Buffer, at: number, end: number, word: Buffer): boolean {
   if (end - at < word.length) return false;
   for (let i = 0; i < word.length; i++) if (data[at + i] !== word[i]) return false;
   return true;
 }
 
-function isDigit(byte: number | undefined): boolean {
+/** An ASCII digit. */
+export function isDigit(byte: number | undefined): boolean {
   return ((byte ?? 0) - 48) >>> 0 < 10;
 }
 

@@ -3,7 +3,8 @@
  * worked out when it is asked for. It holds text only, never the bytes of a chunk.
  */
 import type { Fields, Level, LogRecord, StreamInfo, SyslogEnvelope } from '../model/record.ts';
-import { addHeadFields, type Head } from './celery.ts';
+import { addHeadFields } from './celery.ts';
+import type { Head } from './head.ts';
 import { type Redaction, redact } from './redact.ts';
 import { cutText, partsOfHead } from './trace.ts';
 import type { EnvelopeFacts } from './unwrap.ts';

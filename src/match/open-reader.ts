@@ -10,16 +10,20 @@ import { CriEnvelope } from './formats/cri.ts';
 import { firstLines, formatOf, laterLines } from './formats/detect.ts';
 import { DockerEnvelope } from './formats/docker.ts';
 import { LineFraming } from './formats/line-framing.ts';
+import { PrefixEnvelope } from './formats/prefix.ts';
+import { SyslogLine, syslogFile } from './formats/syslog.ts';
 import { payloadsOf } from './payload.ts';
 import { type Reader, type ReaderOptions, type ReadResult, StreamReader } from './reader.ts';
 import type { Envelope } from './unwrap.ts';
 
 /** Formats that are not read as plain lines. */
-const wrapped: ReadonlySet<string> = new Set(['docker', 'cri', 'json', 'logfmt']);
+const wrapped: ReadonlySet<string> = new Set(['docker', 'cri', 'syslog', 'prefix', 'json', 'logfmt']);
 
 function envelopeOf(format: Format): Envelope | null {
   if (format === 'docker') return new DockerEnvelope();
   if (format === 'cri') return new CriEnvelope();
+  if (format === 'syslog') return new SyslogLine(syslogFile);
+  if (format === 'prefix') return new PrefixEnvelope();
   return null;
 }
 

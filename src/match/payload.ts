@@ -4,10 +4,11 @@
  * the head with fields, level and time.
  */
 import type { Format } from '../model/config.ts';
-import { type Head, headOf, noHead } from './celery.ts';
+import { headOf } from './celery.ts';
 import { cleanString } from './clean.ts';
 import { parseJsonLine, writeJsonText } from './formats/json-line.ts';
 import { isLogfmt, parseLogfmt, writeLogfmtText } from './formats/logfmt.ts';
+import { type Head, noHead } from './head.ts';
 import { doubtfulUnit, type Lane, ownUnit, textUnit } from './lane.ts';
 
 const found = { length: 0, telling: false };

@@ -89,6 +89,7 @@ export class StreamReader implements Reader {
     this.#options = options;
     this.#index = new RecordIndex(options);
     this.#midLine = saved?.['midLine'] === true;
+    if (typeof saved?.['starts'] === 'string') this.#index.remember(saved['starts']);
     if (saved && typeof saved['trace'] === 'number') {
       this.#index.inherit({
         header: saved['header'] === true,
@@ -100,8 +101,12 @@ export class StreamReader implements Reader {
 
   /** What a later reader needs to go on behind the consumed bytes. */
   saved(): SavedPosition['reader'] {
-    const inherited = this.#index.inherited;
-    return { ...(this.#midLine ? { midLine: true } : {}), ...(inherited ?? {}) };
+    const { inherited, learned } = this.#index;
+    return {
+      ...(this.#midLine ? { midLine: true } : {}),
+      ...(learned === null ? {} : { starts: learned }),
+      ...(inherited ?? {}),
+    };
   }
 
   /** Reads the next bytes. The same bytes may come again with more behind them; they have effects once. */

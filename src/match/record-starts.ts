@@ -3,48 +3,21 @@
  * several languages. Holds what the lines before said; reads no more than the first bytes of a line.
  */
 import type { Multiline } from '../model/config.ts';
-import {
-  isClosingBrace,
-  isGoFrame,
-  isGoTrace,
-  isHeader,
-  isIndented,
-  isJavaChain,
-  isJsonObject,
-  isPythonChain,
-  isPythonTrace,
-} from './line-shapes.ts';
+import { LearnedStart } from './learned-start.ts';
+import { isHeader, isJsonObject, isPythonTrace } from './line-shapes.ts';
 import { compilePattern, type Pattern } from './regex.ts';
-
-const python = 1;
-const java = 2;
-const node = 4;
-const go = 8;
-const indent = 16;
-const headers = 32;
-const masks = {
-  auto: python | java | node | go | indent | headers,
-  none: 0,
-  python: python | indent,
-  java: java | indent,
-  node: node | indent,
-  go: go | indent,
-  ruby: indent,
-  dotnet: indent,
-  php: indent,
-  rust: indent,
-  indent,
-};
+import { headers, languageMasks, outside, TraceLines } from './trace-lines.ts';
 
 /** First bytes of lines that may continue a record without being in a trace. */
 const special = new Uint8Array(256);
 for (const ch of ' \tTDCS.g}0123456789') special[ch.charCodeAt(0)] = 1;
-
-/** Where a trace stands: outside, among Python's frames, after its exception line, among Go's frames. */
-const outside = 0;
-const inFrames = 1;
-const afterException = 2;
-const inGo = 3;
+/** And of those that may only with a second byte: `panic`, `fatal`, `thread`, `--- End`. */
+const secondByte = new Uint8Array(256);
+for (const [first, second] of ['pa', 'fa', 'th', '--'].map((word) => [
+  word.charCodeAt(0),
+  word.charCodeAt(1),
+]))
+  secondByte[first as number] = second as number;
 
 /** State that the lines of a record can't tell, since it was begun by a cut. */
 export interface Inherited {
@@ -79,13 +52,17 @@ export class RecordStarts {
   readonly #mask: number;
   readonly #start: Pattern | null;
   #openHeader = false;
-  #hadTrace = false;
-  #trace = outside;
+  readonly #trace: TraceLines;
+  /** Learns how records of this stream begin; null once it is known or given up. */
+  #learning: LearnedStart | null;
+  #learned: LearnedStart | null = null;
   /** What a record that began without being asked took over. */
   #inherited: Inherited | null = null;
 
   constructor(multiline: Multiline) {
-    this.#mask = typeof multiline === 'string' ? masks[multiline] : 0;
+    this.#mask = typeof multiline === 'string' ? languageMasks[multiline] : 0;
+    this.#trace = new TraceLines(this.#mask);
+    this.#learning = (this.#mask & headers) === 0 ? null : new LearnedStart();
     // A pattern that does not compile is refused by the configuration; each line stands alone then.
     this.#start = typeof multiline === 'string' ? null : startPattern(multiline.start);
     this.alone = this.#mask === 0 && this.#start === null;
@@ -96,17 +73,28 @@ export class RecordStarts {
     this.open = false;
     this.force = false;
     this.#openHeader = false;
-    this.#hadTrace = false;
-    this.#trace = outside;
+    this.#trace.reset();
     this.#inherited = null;
   }
 
   /** A trace below a header is open: what looks like a record may be a part of it. */
   get inTrace(): boolean {
-    return this.open && this.#openHeader && this.#hadTrace && !this.force;
+    return this.open && this.#openHeader && this.#trace.had && !this.force;
   }
 
   /** What must be kept to read on from the end of the complete records, or null where nothing must. */
+  /** How records begin, as far as the stream taught it: a text for the state, or null. */
+  get learned(): string | null {
+    return this.#learned?.shape ?? null;
+  }
+
+  /** Takes up what was learned in an earlier run. */
+  remember(shape: string): void {
+    if ((this.#mask & headers) === 0) return;
+    this.#learned = new LearnedStart(shape);
+    this.#learning = null;
+  }
+
   get inherited(): Inherited | null {
     return this.force && !this.alone ? this.#state() : this.#inherited;
   }
@@ -116,8 +104,8 @@ export class RecordStarts {
     this.open = true;
     this.force = true;
     this.#openHeader = state.header;
-    this.#hadTrace = state.hadTrace;
-    this.#trace = state.trace;
+    this.#trace.had = state.hadTrace;
+    this.#trace.state = state.trace;
   }
 
   /** Notes that the open record was cut before this line, which goes on with its ways. */
@@ -126,7 +114,7 @@ export class RecordStarts {
   }
 
   #state(): Inherited {
-    return { header: this.#openHeader, hadTrace: this.#hadTrace, trace: this.#trace };
+    return { header: this.#openHeader, hadTrace: this.#trace.had, trace: this.#trace.state };
   }
 
   /** Headers are looked for, so that `quick` may be asked. */
@@ -138,20 +126,41 @@ export class RecordStarts {
   quick(data: Buffer, from: number, to: number): number {
     if (this.force) return unknown;
     const first = data[from] as number;
-    if ((first === 0x5b || first === 0x32 || (first >= 0x41 && first <= 0x53)) && isHeader(data, from, to)) {
-      if (this.#hadTrace) return unknown;
+    const trace = this.#trace;
+    if (
+      ((first === 0x5b || first === 0x32 || (first >= 0x41 && first <= 0x53)) && isHeader(data, from, to)) ||
+      this.#learned?.fits(data, from, to)
+    ) {
+      if (trace.had) return unknown;
       this.#openHeader = true;
-      this.#trace = outside;
+      trace.state = outside;
       this.#inherited = null;
       return begins;
     }
     if (this.#openHeader && this.open) {
       return first === 0x7b || first === 0x54 || (first >= 0x30 && first <= 0x39) ? unknown : continues;
     }
-    if (this.#trace !== outside || this.#hadTrace || special[first] === 1) return unknown;
+    if (trace.state !== outside || trace.had || special[first] === 1) return unknown;
+    if (secondByte[first] !== 0 && secondByte[first] === data[from + 1]) return unknown;
+    // `Name (text):` of Rails and `/srv/app.js:12` of Node may be the first lines of a trace.
+    const last = data[to - 1] as number;
+    if ((last === 0x3a && data[to - 2] === 0x29) || (first === 0x2f && last <= 0x39)) return unknown;
     this.#openHeader = false;
     this.#inherited = null;
+    if (this.#learning !== null) this.#learn(data, from, to);
     return begins;
+  }
+
+  /** One more line that begins a record and has no known header. */
+  #learn(data: Buffer, from: number, to: number): void {
+    const verdict = this.#learning?.see(data, from, to);
+    if (verdict === undefined || verdict === null) return;
+    this.#learned = verdict ? this.#learning : null;
+    this.#learning = null;
+  }
+
+  #isHeader(line: Buffer, from: number, to: number): boolean {
+    return isHeader(line, from, to) || (this.#learned?.fits(line, from, to) ?? false);
   }
 
   /**
@@ -166,8 +175,8 @@ export class RecordStarts {
       return this.#start.test(line.subarray(from, to)) || forced;
     }
     if ((this.#mask & headers) !== 0) {
-      if (isHeader(line, from, to)) {
-        if (this.open && this.#hadTrace && this.#openHeader && !this.force) {
+      if (this.#isHeader(line, from, to)) {
+        if (this.open && this.#trace.had && this.#openHeader && !this.force) {
           const quoted = isQuoted();
           if (quoted !== false) return quoted === null ? null : false;
         }
@@ -175,13 +184,17 @@ export class RecordStarts {
       }
       if (this.#openHeader && this.open) {
         if (this.force) return this.#forced();
-        if (isJsonObject(line, from, to) && !this.#hadTrace) return this.#opened(false);
-        if (isPythonTrace(line, from, to)) this.#hadTrace = true;
+        if (isJsonObject(line, from, to) && !this.#trace.had) return this.#opened(false);
+        if (isPythonTrace(line, from, to)) this.#trace.had = true;
         return false;
       }
     }
     if (this.force) return this.#forced();
-    return this.#continues(line, from, to) && this.open ? false : this.#opened(false);
+    const goesOn = this.#trace.continues(line, from, to);
+    if (goesOn && this.open) return false;
+    if (!goesOn) this.#trace.begins(line, from, to);
+    if (this.#learning !== null) this.#learn(line, from, to);
+    return this.#opened(false);
   }
 
   /** After a cut the next line begins a record, but the stream's ways are not forgotten. */
@@ -195,40 +208,7 @@ export class RecordStarts {
     this.#openHeader = header;
     this.force = false;
     this.#inherited = null;
-    if (header) {
-      this.#trace = outside;
-      this.#hadTrace = false;
-    }
+    if (header) this.#trace.reset();
     return true;
-  }
-
-  /** The forms of continuation that need no header, by language. Moves the state of the trace. */
-  #continues(line: Buffer, from: number, to: number): boolean {
-    const mask = this.#mask;
-    if (isIndented(line, from)) return (mask & indent) !== 0;
-    if ((mask & python) !== 0) {
-      if (isPythonTrace(line, from, to)) {
-        this.#trace = inFrames;
-        this.#hadTrace = true;
-        return true;
-      }
-      if (this.#trace === inFrames) {
-        this.#trace = afterException;
-        return true;
-      }
-      if (this.#trace === afterException && isPythonChain(line, from, to)) return true;
-    }
-    if ((mask & java) !== 0 && isJavaChain(line, from, to)) return true;
-    if ((mask & go) !== 0) {
-      if (isGoTrace(line, from, to)) {
-        this.#trace = inGo;
-        return true;
-      }
-      if (this.#trace === inGo && isGoFrame(line, from, to)) return true;
-    }
-    if ((mask & node) !== 0 && isClosingBrace(line, from, to)) return true;
-    this.#trace = outside;
-    this.#hadTrace = false;
-    return false;
   }
 }

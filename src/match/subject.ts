@@ -4,8 +4,10 @@
  */
 import type { Format } from '../model/config.ts';
 import type { Fields, FieldValue, LogRecord, StreamInfo } from '../model/record.ts';
-import { addHeadFields, type Head, headOf } from './celery.ts';
+import { addHeadFields, headOf } from './celery.ts';
 import type { Captures, Subject } from './conditions.ts';
+import { type ExceptionFacts, exceptionOf } from './exception.ts';
+import type { Head } from './head.ts';
 import { MatchedRecord, type RecordPlace } from './matched-record.ts';
 import { type Redaction, redact, redactFields, redactValue } from './redact.ts';
 import { type Parts, partsOfHead } from './trace.ts';
@@ -29,6 +31,7 @@ export class RecordSubject implements Subject {
   #fields: Record<string, FieldValue> | null = null;
   #body: string | null = null;
   #redaction: Redaction | null = null;
+  #exception: ExceptionFacts | null | undefined;
 
   #rawBytes: Buffer | null;
   #bodyBytes: Buffer | null = null;
@@ -127,11 +130,25 @@ export class RecordSubject implements Subject {
       case 'host':
         return stream.host ?? undefined;
       default: {
+        if (path === 'exception' || path.startsWith('exception.')) return this.#exceptionAt(path);
         if (!path.startsWith('labels.')) return undefined;
         const label = path.slice('labels.'.length);
         return Object.hasOwn(stream.labels, label) ? stream.labels[label] : undefined;
       }
     }
+  }
+
+  /** What the trace says, or null. */
+  get exception(): ExceptionFacts | null {
+    if (this.#exception === undefined)
+      this.#exception = this.trace === '' ? null : exceptionOf(this.trace, this.message);
+    return this.#exception;
+  }
+
+  #exceptionAt(path: string): FieldValue | undefined {
+    const { exception } = this;
+    if (exception === null) return undefined;
+    return lookupField({ exception: exception as unknown as FieldValue }, path);
   }
 
   /** What templates of computed fields see. */
@@ -145,7 +162,11 @@ export class RecordSubject implements Subject {
     scope['path'] = stream.path;
     scope['host'] = stream.host;
     scope['labels'] = stream.labels;
-    return Object.assign(scope, this.fields, captured);
+    Object.assign(scope, this.fields, captured);
+    // Few templates ask for it, and only they pay.
+    if (scope['exception'] === undefined)
+      Object.defineProperty(scope, 'exception', { get: () => this.exception ?? undefined, enumerable: true });
+    return scope;
   }
 
   /** The record as it leaves: `place` tells where it stood. Call it before `fieldsOf`. */
@@ -164,7 +185,10 @@ export class RecordSubject implements Subject {
         if (typeof value === 'string') captured[name] = redactValue(value, secrets);
       }
     }
-    return addHeadFields(captured, this.#shownHead(secrets)) as Fields;
+    addHeadFields(captured, this.#shownHead(secrets));
+    if (captured['exception'] === undefined && this.exception !== null)
+      captured['exception'] = redactFields(this.exception as unknown as FieldValue, secrets);
+    return captured;
   }
 
   /** The head with the secrets out of its fields. */

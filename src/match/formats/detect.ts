@@ -3,25 +3,39 @@
  * null where there is no whole line yet.
  */
 import type { Format } from '../../model/config.ts';
+import { SyslogHead } from '../syslog-head.ts';
 import { Unit } from '../unwrap.ts';
 import { CriEnvelope } from './cri.ts';
 import { DockerEnvelope } from './docker.ts';
 import { writeJsonText } from './json-line.ts';
 import { isLogfmt } from './logfmt.ts';
+import { barOf } from './prefix.ts';
 
 /** Lines at the head of a stream's first bytes that are looked at, and of later bytes. */
 export const firstLines = 64;
-export const laterLines = 2;
+export const laterLines = 3;
 /** Behind them one more in each of so many bytes. */
 const strideBytes = 256 * 1024;
+/** So many lines in a row must have their bar in the same column. */
+const prefixLines = 3;
 /** A longer line is not looked at. */
 const maxLine = 256 * 1024;
 
 const docker = new DockerEnvelope();
 const cri = new CriEnvelope();
+const head = new SyslogHead();
 const unit = new Unit();
 const found = { length: 0, telling: false };
 let scratch = Buffer.alloc(0);
+
+/** A line of a syslog file: with a PRI all that a head can have, else a stamp, a host and a program. */
+function isSyslog(data: Buffer, from: number, to: number): boolean {
+  const first = data[from] as number;
+  if (first !== 0x3c && (first < 0x30 || first > 0x39) && (first < 0x41 || first > 0x53)) return false;
+  head.read(data, from, to);
+  if (head.form === '5424') return true;
+  return head.form === '3164' && (head.appTo > head.appFrom || head.pri >= 0);
+}
 
 /** The format of one line; `plain` where it is no other. */
 function formatOfLine(data: Buffer, from: number, to: number): Format {
@@ -34,7 +48,21 @@ function formatOfLine(data: Buffer, from: number, to: number): Format {
     return writeJsonText(data, from, to, scratch, 0, found) && found.telling ? 'json' : 'plain';
   }
   if (cri.read(data, unit)) return 'cri';
+  if (isSyslog(data, from, to)) return 'syslog';
   return isLogfmt(data, from, to) ? 'logfmt' : 'plain';
+}
+
+/** One bar is a bar; so many in one column are the prefixes of a process manager. */
+function samePrefix(
+  data: Buffer,
+  from: number,
+  to: number,
+  bars: { column: number; lines: number },
+): boolean {
+  const bar = barOf(data, from, to);
+  if (bar < 0 || bar - from !== bars.column) bars.lines = 0;
+  bars.column = bar < 0 ? -1 : bar - from;
+  return bar >= 0 && ++bars.lines >= prefixLines;
 }
 
 /** The format of the first line that has one, `plain` where none of those looked at has, null where there is no line. */
@@ -42,6 +70,7 @@ export function formatOf(data: Buffer, final: boolean, headLines: number): Forma
   let at = 0;
   let lines = 0;
   let seen = false;
+  const bars = { column: -1, lines: 0 };
   while (at < data.length) {
     let end = data.indexOf(0x0a, at);
     if (end < 0) {
@@ -54,6 +83,7 @@ export function formatOf(data: Buffer, final: boolean, headLines: number): Forma
       seen = true;
       const format = formatOfLine(data, at, to);
       if (format !== 'plain') return format;
+      if (samePrefix(data, at, to, bars)) return 'prefix';
     }
     at = end + 1;
     if (++lines >= headLines) {
