@@ -126,6 +126,13 @@ export class ContextLines {
     this.#count = count;
   }
 
+  /** Takes the bytes before `offset` for what went before. They may begin within a line. */
+  lead(bytes: Buffer, offset: number): void {
+    this.#tail = Buffer.from(bytes.subarray(-windowBytes));
+    this.#tailCut = bytes.length < offset;
+    this.#tailEnd = offset;
+  }
+
   /** New bytes at an offset of the stream. What went before is forgotten when they do not follow it. */
   begin(data: Buffer, offset: number): void {
     if (offset !== this.#tailEnd) {

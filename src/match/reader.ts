@@ -114,6 +114,7 @@ export class StreamReader implements Reader {
     this.#use(rules);
     const counts = noCounts();
     if (this.#expected >= 0 && chunk.offset !== this.#expected) this.#startOver();
+    if (this.#expected < 0 && chunk.before) this.#context?.lead(chunk.before, chunk.offset);
     let skipped = 0;
     if (this.#midLine) {
       const end = chunk.data.indexOf(0x0a);

@@ -24,6 +24,8 @@ export interface Chunk {
   /** The bytes from `offset` on. They begin where the pipeline stopped last; they may end anywhere. Valid during the call only. */
   readonly data: Buffer;
   readonly offset: number;
+  /** Bytes that stand right before `offset`, where a stream is taken up in its middle: they were done, and are context now. */
+  readonly before?: Buffer;
   /**
    * `more`: bytes may follow at once. `quiet`: nothing came for the quiet time, so an open record is complete, but an
    * unterminated last line is not. `final`: nothing will ever come (end of input, file gone): all of it is complete.

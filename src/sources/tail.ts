@@ -21,6 +21,9 @@ const takeFastMs = 4;
 /** An open record may hold this much before the pipeline must let go of it. */
 const heldBytesMax = 4 * 1024 * 1024;
 
+/** Where a stream is taken up in its middle, so much before it is read again: the first records want the lines before them. */
+const leadBytes = 8 * 1024;
+
 const lineFeed = 10;
 const nothing: Buffer = Buffer.alloc(0);
 const zeros = Buffer.alloc(64 * 1024);
@@ -112,6 +115,8 @@ export class Tail {
   readonly #seenAt: TailDeps['seenAt'];
   #reader: SavedPosition['reader'] | null = null;
   #done = false;
+  /** The bytes before the position were shown. */
+  #led = false;
   #headNoted = 0;
 
   constructor(deps: TailDeps, start: TailStart) {
@@ -243,6 +248,10 @@ export class Tail {
       const fresh = got - asked.overlap;
       if (fresh <= 0) return 'end';
       const full = fresh === asked.length;
+      // In the middle of a line that is to be skipped they are not what stands before the data.
+      const lead =
+        this.#led || this.skipLine ? null : buffer.subarray(headroomBytes - asked.overlap, headroomBytes);
+      this.#led = true;
       const data = this.#assemble(buffer, fresh);
       shared += fresh;
       const more = full && goOn(shared);
@@ -250,13 +259,14 @@ export class Tail {
       // The next read runs in another thread while these bytes are matched in this one. What the last chunk left over
       // was moved before, since the read may overwrite where it lay.
       if (more) asked = this.#ask(medium, buffers.at(index));
-      if (data.length > 0) this.#deliver(data, full);
+      if (data.length > 0) this.#deliver(data, full, lead);
       if (!more) return full ? 'more' : 'end';
     }
   }
 
   #ask(medium: Medium, buffer: Buffer): Asked {
-    const overlap = medium.rereads ? this.#recent.length : 0;
+    const back = this.#led ? this.#recent.length : Math.min(leadBytes, this.readPosition);
+    const overlap = medium.rereads ? Math.max(back, this.#recent.length) : 0;
     const length = this.#readBytes;
     const bytes = medium.read(buffer, headroomBytes - overlap, overlap + length, this.readPosition - overlap);
     // Awaited one round later; until then a failure must not count as unhandled.
@@ -268,7 +278,8 @@ export class Tail {
   #check(buffer: Buffer, got: number, overlap: number): 'replaced' | 'shrunk' | null {
     if (overlap === 0) return this.readPosition === 0 ? this.#checkHead(buffer, got) : null;
     if (got < overlap) return 'shrunk';
-    return this.#recent.compare(buffer, headroomBytes - overlap, headroomBytes) === 0 ? null : 'replaced';
+    const from = headroomBytes - this.#recent.length;
+    return this.#recent.compare(buffer, from, headroomBytes) === 0 ? null : 'replaced';
   }
 
   /** At the very beginning nothing is before it, but the head may have been seen already. */
@@ -304,9 +315,9 @@ export class Tail {
     return buffer.subarray(from, headroomBytes + fresh);
   }
 
-  #deliver(data: Buffer, full: boolean): void {
+  #deliver(data: Buffer, full: boolean, lead: Buffer | null): void {
     const began = this.#clock.monotonic();
-    this.#present(data, data.length > heldBytesMax ? 'final' : 'more');
+    this.#present(data, data.length > heldBytesMax ? 'final' : 'more', lead);
     const tookMs = this.#clock.monotonic() - began;
     if (tookMs > takeSlowMs) this.#readBytes = Math.max(readBytesMin, this.#readBytes >> 1);
     else if (tookMs < takeFastMs && full) this.#readBytes = Math.min(readBytesMax, this.#readBytes << 1);
@@ -324,11 +335,18 @@ export class Tail {
     return bytes.subarray(cut);
   }
 
-  #present(data: Buffer, end: Chunk['end']): void {
+  #present(data: Buffer, end: Chunk['end'], lead: Buffer | null = null): void {
     const { stream, offset, receivedAt } = this;
     // The pipeline may commit within `take`: what identifies the file must be known by then.
     if (this.memory.head.length > this.#headNoted) this.remember();
-    const consumed = this.#port.take({ stream, data, offset, end, receivedAt });
+    const consumed = this.#port.take({
+      stream,
+      data,
+      offset,
+      end,
+      receivedAt,
+      ...(lead === null || lead.length === 0 ? {} : { before: lead }),
+    });
     if (consumed > 0) {
       this.memory.advance(data, consumed, offset);
       this.offset = offset + consumed;

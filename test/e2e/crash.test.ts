@@ -119,6 +119,19 @@ describe('kill -9 at a named point', () => {
     expect(performance.now() - began).toBeLessThan(5_000);
   });
 
+  it('after quiet lines: the first alert of the next run shows them as its context', async () => {
+    const { dir, file, write, server } = await place();
+    file('rules.yaml', "rules: [ { id: boom, match: 'boom' } ]\n");
+    const early = await startDaemon(dir);
+    write('one', 'two');
+    await until('the lines', async () => (await early.status()).sources['app']?.records === 2);
+    await early.end();
+    write('three', 'boom');
+    await startDaemon(dir);
+    await waitFor('the alert', () => server.received.length > 0);
+    expect(server.received[0]?.json.record.before).toEqual(['one', 'two', 'three']);
+  });
+
   it('A6 with four of five in a window: the fifth after the restart rings', async () => {
     const { dir, file, write, server } = await place();
     file('rules.yaml', "rules: [ { id: many, match: 'login failed', count: 5 in 10m } ]\n");

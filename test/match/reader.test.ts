@@ -354,6 +354,16 @@ describe('what a match carries', () => {
     expect(before[2]?.length).toBeLessThan(2100);
   });
 
+  it('the lines before it are those of the bytes that a restart left behind', () => {
+    const rules = compileRules([rule('foo', 'foo')]);
+    const one = reader({ multiline: 'none' });
+    const before = Buffer.from('half of a line\nb\nc\n');
+    const data = Buffer.from('d\nfoo\n');
+    const told = { stream, data, offset: 1000, end: 'final', receivedAt: 0 } as const;
+    const { matches } = one.read(rules, { ...told, before });
+    expect(matches[0]?.record.before).toEqual(['b', 'c', 'd']);
+  });
+
   it('F10 secrets are decided upon but never carried', () => {
     const [match] = read('login failed password=hunter2 for bob\n', [
       rule('login', 'password=(?<pw>\\S+) for (?<who>\\w+)'),

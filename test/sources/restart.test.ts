@@ -41,6 +41,21 @@ describe('after a restart', () => {
     await second.gets(...numbered(51, 60));
   });
 
+  it('shows the bytes before the offset once, for the context of what comes first', async () => {
+    const first = await readFirst(numbered(1, 50));
+    const port = new LinePort(new Map(first.port.saved));
+    const led: string[] = [];
+    port.onTake = (chunk) => {
+      if (chunk.before) led.push(chunk.before.toString());
+    };
+    const second = await tail({ paths: [log], port, firstStart: false });
+    appendFileSync(log, text(numbered(51, 52)));
+    await second.gets(...numbered(51, 52));
+    appendFileSync(log, text(numbered(53, 54)));
+    await second.gets(...numbered(51, 54));
+    expect(led).toEqual([text(numbered(1, 50))]);
+  });
+
   it('T60 a file rotated by rename, twice, is read to its end, then the one between, then the live one', async () => {
     const first = await readFirst(numbered(1, 50));
     appendFileSync(log, text(numbered(51, 60)));
