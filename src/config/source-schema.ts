@@ -6,7 +6,7 @@ import { quoteShort } from './nodes.ts';
 import { key, object, type ReadKeys, required } from './objects.ts';
 import { labels } from './rule-schema.ts';
 import { duration, flag, oneOf, pathText, size, text } from './scalars.ts';
-import { forms, map, oneOrMany } from './shape.ts';
+import { forms, map, oneOrMany, word } from './shape.ts';
 import { pattern } from './texts.ts';
 /** 256 KiB of a line are kept unless the source says else. */
 export const lineBytesDefault = 256 * 1024;
@@ -88,6 +88,10 @@ export const sourceKeys = {
   exclude: key(oneOrMany(pathText), 'Paths or globs that are left out.'),
   encoding: key(encoding, 'utf-8 or auto.'),
   max_line_bytes: key(size(256, 16 * 1024 * 1024), 'Longer lines keep their head; 256KiB by default.'),
+  quiet: key(
+    word('none', null, duration()),
+    'Told when nothing came for so long; learned from its own past by default, `none` for never.',
+  ),
   labels: key(labels, 'Labels of everything that comes from here.'),
 };
 export type SourceValues = ReadKeys<typeof sourceKeys>;

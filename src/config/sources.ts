@@ -38,6 +38,7 @@ function makeSource(
     tz: values.tz ?? 'UTC',
     maxLineBytes: values.max_line_bytes ?? lineBytesDefault,
     labels: Object.fromEntries([...(values.labels ?? [])].map(([label, { value }]) => [label, value])),
+    ...(values.quiet === undefined ? {} : { quietMs: values.quiet }),
     origin,
   };
   const wrote = (key: string) => node.kind === 'map' && node.entries.some((entry) => entry.key === key);

@@ -2,14 +2,13 @@
  * Wires the rooms in the order of the flow, swaps what a reload changes, and stops in reverse. It is the only place that knows all
  * of them; it decides nothing about matches, incidents or messages.
  */
-import { existsSync } from 'node:fs';
 import { Engine } from '../incidents/engine.ts';
 import { compileRules } from '../match/compile.ts';
 import type { Config } from '../model/config.ts';
 import type { CommitResult, Store } from '../model/store.ts';
 import { Desk } from '../notify/desk.ts';
 import type { Notice } from '../state/notice.ts';
-import { positionKeptMs, pruneBefore } from '../state/prune.ts';
+import { prunePositions } from '../state/prune.ts';
 import { openStore } from '../state/store.ts';
 import { fault } from '../system/fault.ts';
 import { AdminDoor } from './admin-door.ts';
@@ -23,6 +22,7 @@ import { daemonMetrics } from './metrics.ts';
 import { accepts } from './offline.ts';
 import type { DaemonOptions, ReloadResult } from './options.ts';
 import { Pipeline } from './pipeline.ts';
+import { QuietWatch } from './quiet-watch.ts';
 import { notReady } from './readiness.ts';
 import { ConfigRefused } from './refused.ts';
 import { testDeps } from './rule-tests.ts';
@@ -31,6 +31,7 @@ import { Sender } from './sender.ts';
 import { senderEvents } from './sender-events.ts';
 import { SourceSet } from './source-set.ts';
 import { statusOf } from './status.ts';
+import { Ticker } from './ticker.ts';
 import {
   sayAccepted,
   sayNotice,
@@ -44,8 +45,6 @@ import {
 
 /** SIGTERM: what is being sent has so long to end; the whole stop stays below 8 s. */
 const stopGraceMs = 5_000;
-/** The longest time between two looks at what is due. */
-const tickMs = 1_000;
 
 export class Daemon {
   readonly options: DaemonOptions;
@@ -55,6 +54,7 @@ export class Daemon {
   readonly sender: Sender;
   readonly pipeline: Pipeline;
   readonly selfWatch: SelfWatch;
+  readonly quietWatch: QuietWatch;
   readonly time: EngineTime;
   readonly startedAt: number;
   readonly notices: readonly Notice[];
@@ -69,7 +69,7 @@ export class Daemon {
   readonly #files: WatchedFiles;
   readonly #channels: ChannelSet;
   #undo: (() => Promise<void> | void)[] = [];
-  #tickTimer: { cancel(): void } | null = null;
+  readonly #ticker: Ticker;
   readonly #admin: AdminDoor;
   #stopping: Promise<void> | null = null;
   #stateOk = true;
@@ -146,6 +146,13 @@ export class Daemon {
       labels: () => this.config.labels,
       now: () => clock.now(),
     });
+    this.quietWatch = new QuietWatch({
+      clock,
+      rhythms: store.table('source_rhythms', { cache: 100 }),
+      sources: () => this.config.sources,
+      facts: (name) => this.pipeline.factsOf(name),
+      selfWatch: this.selfWatch,
+    });
     this.sender = new Sender({
       store,
       accounts: this.engine.accounts,
@@ -189,6 +196,11 @@ export class Daemon {
       metrics: daemonMetrics(this),
       reload: () => this.reload(),
     });
+    this.#ticker = new Ticker(
+      clock,
+      () => this.#dueAt(),
+      () => this.#tick(),
+    );
     this.#words = { log: options.log, selfWatch: this.selfWatch, files: options.load.files };
   }
 
@@ -209,12 +221,7 @@ export class Daemon {
       const waiting = this.sender.resume(store.getMeta('running') === 'yes');
       store.setMeta('running', 'yes');
       if (waiting > 0) options.log.info({ messages: waiting }, 'messages of the last run go out now');
-      pruneBefore(store.positions, {
-        before: this.startedAt - positionKeptMs,
-        touchedAt: (position) => position.updatedAt,
-        // A file that is there and quiet is not gone: it would be read again from its beginning.
-        keep: (_key, position) => existsSync(position.path),
-      });
+      prunePositions(store.positions, this.startedAt);
       const firstStart = store.getMeta('started') === undefined;
       store.setMeta('started', new Date(this.startedAt).toISOString());
       this.pipeline.commit();
@@ -223,7 +230,7 @@ export class Daemon {
       this.#undo.push(() => this.#stopSources());
       if (!options.once) {
         this.#channels.warm();
-        this.#tickLater();
+        this.#ticker.start();
       }
     } catch (error) {
       await this.#drainUndo();
@@ -330,7 +337,7 @@ export class Daemon {
   }
 
   async #drainUndo(): Promise<void> {
-    this.#tickTimer?.cancel();
+    this.#ticker.stop();
     for (const undo of this.#undo.splice(0).reverse()) await undo();
   }
 
@@ -339,19 +346,15 @@ export class Daemon {
     return { rules, routes, labels, accepts: (channel, severity) => accepts(channels, channel, severity) };
   }
 
-  #tickLater(): void {
-    const now = this.options.clock.now();
-    const due = Math.min(
-      this.engine.nextDue() ?? Number.POSITIVE_INFINITY,
-      this.desk.nextDue() ?? Number.POSITIVE_INFINITY,
-    );
-    const wait = Math.max(5, Math.min(tickMs, due - now));
-    this.#tickTimer = this.options.clock.setTimer(wait, () => {
-      this.selfWatch.tick();
-      this.pipeline.tick(this.time.now());
-      this.engine.pruneHistory(now);
-      this.#tickLater();
-    });
+  #dueAt(): number {
+    return Math.min(this.engine.nextDue() ?? Infinity, this.desk.nextDue() ?? Infinity);
+  }
+
+  #tick(): void {
+    this.selfWatch.tick();
+    this.quietWatch.tick();
+    this.pipeline.tick(this.time.now());
+    this.engine.pruneHistory(this.options.clock.now());
   }
 
   #commitQueued = false;

@@ -75,6 +75,12 @@ export class SelfWatch {
     return said.told === false ? false : this.#tell(word, this.#deps.now());
   }
 
+  /** What it was about is no more: nothing is said. */
+  forget(topic: string): void {
+    this.#held.delete(topic);
+    if (this.#deps.said.get(topic) !== undefined) this.#deps.said.delete(topic);
+  }
+
   /** Says what was held back and still holds. */
   tick(): void {
     const now = this.#deps.now();

@@ -55,10 +55,11 @@ export function statusOf(daemon: Daemon): Status {
   const sources: Record<string, SourceStatus> = {};
   for (const source of config.sources) {
     const facts = pipeline.factsOf(source.name);
+    const quiet = facts.state === 'failing' ? null : daemon.quietWatch.standing(source.name);
     sources[source.name] = {
       kind: source.kind,
-      state: facts.state,
-      detail: facts.detail,
+      state: quiet?.state ?? facts.state,
+      detail: quiet?.detail ?? facts.detail,
       records: facts.records,
       bytes: facts.bytes,
       lag_bytes: daemon.sources.lagBytes(source.name),

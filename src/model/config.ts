@@ -64,6 +64,8 @@ export interface SourceCommon {
   readonly tz: string;
   readonly maxLineBytes: number;
   readonly labels: Readonly<Record<string, string>>;
+  /** Quiet for longer, it is told, ms; null is never; absent is learned from its own past. */
+  readonly quietMs?: number | null;
   readonly origin: Origin;
 }
 export interface FileSourceConfig extends SourceCommon {

@@ -2,6 +2,8 @@
  * Forgets what has not been touched for a long time, a little at a time: saved positions of files that went away, mostly.
  * It goes by what the caller says is the age of a document, reads no clock, and commits nothing.
  */
+import { existsSync } from 'node:fs';
+import type { SavedPosition } from '../model/seams.ts';
 import type { Table } from '../model/store.ts';
 
 /** How long a position outlives its file: long enough for a disk that is mounted again after a week off, ms. */
@@ -29,4 +31,14 @@ export function pruneBefore<T>(table: Table<T>, options: PruneOptions<T>): numbe
     pruned += 1;
   }
   return pruned;
+}
+
+/** Forgets positions of files that are gone for long. What is there and quiet is not gone: it would be read again from its beginning. */
+export function prunePositions(positions: Table<SavedPosition>, now: number): number {
+  return pruneBefore(positions, {
+    before: now - positionKeptMs,
+    touchedAt: (position) => position.updatedAt,
+    // A source that goes on from a cursor forgets it itself.
+    keep: (_key, { path, identity }) => existsSync(path) || identity['cursor'] !== undefined,
+  });
 }
