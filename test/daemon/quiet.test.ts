@@ -243,7 +243,9 @@ describe('a source of which nothing is there any more', () => {
     expect(one.said).toEqual([]);
     await one.pass(2 * hour);
     expect(one.said).toHaveLength(1);
-    expect(one.said[0]).toMatch(/^Source app is gone\. Nothing of it is there for 5m\. It gave its last line at/);
+    expect(one.said[0]).toMatch(
+      /^Source app is gone\. Nothing of it is there for 5m\. It gave its last line at/,
+    );
     expect(one.standing()).toMatchObject({ state: 'gone' });
     one.facts.state = 'ok';
     await one.pass(minute);
