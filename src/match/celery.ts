@@ -55,11 +55,9 @@ export function headOf(text: string, format: Format, zone: string, receivedAt: n
     const head = celeryHead(text, zone);
     if (head) return head;
   }
-  const other = textHead(text, format, zone, receivedAt);
-  if (other) return other;
   const stamp = stampOf(text, zone, receivedAt);
   if (stamp) return { ...noHead, time: stamp.time, zoned: stamp.zoned, level: levelNear(text, stamp.end) };
-  return noHead;
+  return textHead(text, format, zone, receivedAt) ?? noHead;
 }
 
 /** Puts the fields that a head gives where no value stands yet; gives the same object. */

@@ -46,6 +46,8 @@ export class EnvelopedReader implements Reader {
   readonly #wrapping: Wrapping;
   readonly #lanes: Lanes;
   readonly #unit = new Unit();
+  /** The bytes of the chunk. */
+  #view: Uint8Array = new Uint8Array(0);
   #scan: ScanState = freshScan();
   /** Raw bytes before this were unwrapped. -1: nothing was. */
   #scanned = -1;
@@ -132,6 +134,7 @@ export class EnvelopedReader implements Reader {
     const { framing, envelope } = this.#wrapping;
     const unit = this.#unit;
     const how = { final: chunk.end === 'final', frames: null };
+    this.#view = new Uint8Array(data.buffer, data.byteOffset, data.length);
     let at = this.#scanned < 0 ? 0 : this.#scanned - offset;
     if (offset === 0 && at === 0) at = markLength(data);
     while (framing.next(data, at, unit, how)) {
@@ -167,7 +170,8 @@ export class EnvelopedReader implements Reader {
       textTo = textFrom + Math.max(0, room);
       lane.isOver = true;
     }
-    lane.append(text, textFrom, textTo);
+    // A plain view is cut faster than a Buffer.
+    lane.append(text === data ? this.#view : text, textFrom, textTo);
     if (unit.part) lane.reach(offset + unit.next);
     else this.#end(lane, offset + (unit.cut ? unit.to : unit.next), unit.message, counts);
   }

@@ -12,6 +12,7 @@ const log = Buffer.from('log');
 const stream = Buffer.from('stream');
 const time = Buffer.from('time');
 const attrs = Buffer.from('attrs');
+const lowerN = 0x6e;
 
 export class DockerEnvelope implements Envelope {
   readonly name = 'docker';
@@ -22,7 +23,7 @@ export class DockerEnvelope implements Envelope {
     const cursor = this.#cursor;
     let logFrom = -1;
     let logTo = -1;
-    let escaped = false;
+    let escapeAt = -1;
     let timed = false;
     unit.laneFrom = unit.laneTo = unit.from;
     if (!cursor.begin(data, unit.from, unit.to)) return false;
@@ -34,7 +35,7 @@ export class DockerEnvelope implements Envelope {
       if (cursor.keyIs(log)) {
         logFrom = cursor.valueFrom;
         logTo = cursor.valueTo;
-        escaped = cursor.escaped;
+        escapeAt = cursor.escaped ? cursor.escapeAt : -1;
       } else if (cursor.keyIs(stream)) {
         unit.laneFrom = cursor.valueFrom;
         unit.laneTo = cursor.valueTo;
@@ -46,14 +47,19 @@ export class DockerEnvelope implements Envelope {
     unit.text = data;
     unit.textFrom = logFrom;
     unit.textTo = logTo;
-    if (escaped) {
+    if (escapeAt >= 0 && escapeAt === logTo - 2 && data[logTo - 1] === lowerN) {
+      // Of most lines the line end is the only escape.
+      unit.textTo = escapeAt;
+      unit.part = false;
+      return true;
+    }
+    if (escapeAt >= 0) {
       if (this.#scratch.length < logTo - logFrom) this.#scratch = Buffer.allocUnsafe((logTo - logFrom) * 2);
       unit.text = this.#scratch;
       unit.textFrom = 0;
-      unit.textTo = unescapeJson(data, logFrom, logTo, this.#scratch, 0);
+      unit.textTo = unescapeJson(data, logFrom, logTo, this.#scratch, 0, escapeAt);
     }
-    const { text } = unit;
-    unit.part = unit.textTo === unit.textFrom || text[unit.textTo - 1] !== 0x0a;
+    unit.part = unit.textTo === unit.textFrom || unit.text[unit.textTo - 1] !== 0x0a;
     if (!unit.part) unit.textTo--;
     // What a line holds behind a line end of its own is text of it all the same.
     return true;

@@ -21,6 +21,8 @@ export class JsonCursor {
   isObject = false;
   /** The string holds escapes. */
   escaped = false;
+  /** Where the first of them is. */
+  escapeAt = 0;
   /** The object was read to its closing brace, and nothing stands behind it. */
   ended = false;
   #data: Buffer = Buffer.alloc(0);
@@ -92,6 +94,7 @@ export class JsonCursor {
       const byte = data[at];
       if (byte === quote) return at;
       if (byte === backslash) {
+        if (!this.escaped) this.escapeAt = at;
         this.escaped = true;
         at++;
       }
@@ -178,11 +181,19 @@ for (const [letter, byte] of [
 
 /**
  * The text of a JSON string as UTF-8, from bytes between its quotes. `into` must have room for as many bytes as are read;
- * gives where the text ends in it. Half a surrogate pair becomes U+FFFD; an escape that is none stays as it is.
+ * gives where the text ends in it. `firstEscape`: before it
+ * there is none. Half a surrogate pair becomes U+FFFD; an escape that is none stays as it is.
  */
-export function unescapeJson(data: Buffer, from: number, to: number, into: Buffer, start: number): number {
-  let out = start;
-  for (let at = from; at < to; at++) {
+export function unescapeJson(
+  data: Buffer,
+  from: number,
+  to: number,
+  into: Buffer,
+  start: number,
+  firstEscape = from,
+): number {
+  let out = start + data.copy(into, start, from, firstEscape);
+  for (let at = firstEscape; at < to; at++) {
     const byte = data[at] as number;
     if (byte !== backslash || at + 1 >= to) {
       into[out++] = byte;

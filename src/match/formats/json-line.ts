@@ -49,7 +49,7 @@ export function writeJsonText(
   let messageRank = 99;
   let messageFrom = 0;
   let messageTo = 0;
-  let messageEscaped = false;
+  let messageEscape = -1;
   let traceRank = 99;
   let traceFrom = 0;
   let traceTo = 0;
@@ -64,7 +64,7 @@ export function writeJsonText(
         messageRank = rank;
         messageFrom = cursor.valueFrom;
         messageTo = cursor.valueTo;
-        messageEscaped = cursor.escaped;
+        messageEscape = cursor.escaped ? cursor.escapeAt : -1;
       }
     } else if (role === traceRole) {
       if (!cursor.isString) slowly ||= data[cursor.valueFrom] === 0x7b || data[cursor.valueFrom] === 0x5b;
@@ -80,7 +80,7 @@ export function writeJsonText(
   if (slowly) return writeSlowly(data, from, to, into, start, found);
   let out = start;
   if (messageRank < 99) {
-    if (messageEscaped) out = unescapeJson(data, messageFrom, messageTo, into, out);
+    if (messageEscape >= 0) out = unescapeJson(data, messageFrom, messageTo, into, out, messageEscape);
     else out += data.copy(into, out, messageFrom, messageTo);
   }
   if (traceRank < 99) {

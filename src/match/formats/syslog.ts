@@ -28,6 +28,8 @@ export class SyslogLine implements Envelope {
   readonly name = 'syslog';
   readonly #options: SyslogEnvelopeOptions;
   readonly #head = new SyslogHead();
+  readonly #hash = new NextByte(hash);
+  readonly #lineEnd = new NextByte(lf);
   #scratch = Buffer.allocUnsafe(16 * 1024);
 
   constructor(options: SyslogEnvelopeOptions) {
@@ -47,11 +49,9 @@ export class SyslogLine implements Envelope {
     unit.textFrom = head.messageFrom;
     unit.textTo = head.messageTo;
     unit.message = false;
-    if (decode && data.subarray(unit.textFrom, unit.textTo).indexOf(hash) >= 0) this.#decode(data, unit);
-    if (!unit.message) {
-      const end = data.indexOf(lf, unit.textFrom);
-      unit.message = unit.text === data && end >= 0 && end < unit.textTo;
-    }
+    if (decode && this.#hash.isWithin(data, unit.textFrom, unit.textTo)) this.#decode(data, unit);
+    // A line has no line end in it; a frame may.
+    if (bare) unit.message = this.#lineEnd.isWithin(data, unit.textFrom, unit.textTo);
     return true;
   }
 
@@ -97,4 +97,25 @@ function escapedAt(data: Buffer, at: number, from: number, to: number): number {
   if (at + 3 >= to || first !== 0 || second < 0 || second > 3 || third < 0 || third > 7) return -1;
   if (at > from && data[at - 1] === space && data[at + 4] === space && data[at + 5] !== space) return -1;
   return second * 8 + third;
+}
+
+/** Where a byte stands next, for places that are asked in order: the bytes between two of them are searched once. */
+class NextByte {
+  readonly #byte: number;
+  #data: Buffer | null = null;
+  #from = 0;
+  #at = -1;
+
+  constructor(byte: number) {
+    this.#byte = byte;
+  }
+
+  isWithin(data: Buffer, from: number, to: number): boolean {
+    if (data !== this.#data || from < this.#from || (this.#at >= 0 && this.#at < from)) {
+      this.#data = data;
+      this.#at = data.indexOf(this.#byte, from);
+    }
+    this.#from = from;
+    return this.#at >= 0 && this.#at < to;
+  }
 }

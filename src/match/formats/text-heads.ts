@@ -85,6 +85,8 @@ const accessForm =
 const monthNames = 'JanFebMarAprMayJunJulAugSepOctNovDec';
 
 function accessHead(text: string, { receivedAt }: HeadContext): Head | null {
+  // Most lines are none: they are spared the form.
+  if (!text.includes('] "')) return null;
   const found = accessForm.exec(text);
   if (found === null) return null;
   const [
