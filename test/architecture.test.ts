@@ -68,6 +68,7 @@ const doors: Readonly<Record<string, string>> = {
   'prom-client': 'system/metrics.ts',
   commander: 'cli/cli.ts',
   picocolors: 'system/paint.ts',
+  'unix-dgram': 'sources/unix-datagram.ts',
 };
 
 const linesMax = 400;

@@ -170,10 +170,15 @@ function stateOf({ notification, incident, incidents }: Notification): string {
 
 /** Fields that a card tells elsewhere, or that are no fact for a person. */
 const unshownFields = new Set(['time', 'level', 'collected']);
+/** Of a syslog envelope a person wants to know who spoke. The rest of it is in the webhook. */
+const shownOfSyslog = new Set(['hostname', 'appname', 'procid']);
 
 function factsOf({ incident, record }: Notification): Fact[] {
   const facts: Fact[] = [];
-  const names = Object.keys(incident.fields).filter((name) => !unshownFields.has(name));
+  const envelope = record?.syslog ?? {};
+  const names = Object.keys(incident.fields).filter(
+    (name) => !unshownFields.has(name) && (!Object.hasOwn(envelope, name) || shownOfSyslog.has(name)),
+  );
   const ordered = [
     ...firstFacts.filter((name) => Object.hasOwn(incident.fields, name)),
     ...names.filter((name) => !firstFacts.includes(name)),

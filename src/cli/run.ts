@@ -6,6 +6,7 @@ import { MessageChannel } from 'node:worker_threads';
 import { Daemon } from '../daemon/daemon.ts';
 import { finishOnce, finishPipes } from '../daemon/once.ts';
 import { ConfigRefused } from '../daemon/refused.ts';
+import type { SourceConfig } from '../model/config.ts';
 import { TocsinError } from '../model/problem.ts';
 import { createLogger, type LogLevel, logLevels } from '../system/log.ts';
 import { type CliIo, complain, exitCodes, wantsColour } from './io.ts';
@@ -106,7 +107,7 @@ function sayWhatRuns(io: CliIo, daemon: Daemon, configPath: string | null): void
     `tocsin ${io.version}${configPath === null ? ', without a configuration' : `, ${configPath}`}`,
   );
   for (const source of config.sources) {
-    const what = source.kind === 'file' ? source.paths.join(', ') : 'standard input';
+    const what = whatIsRead(source);
     complain(io, `  reads  ${source.name}: ${what}`);
   }
   complain(io, `  rules  ${config.rules.length}: ${shorten(config.rules.map((rule) => rule.id))}`);
@@ -115,6 +116,17 @@ function sayWhatRuns(io: CliIo, daemon: Daemon, configPath: string | null): void
     `  tells  ${config.channels.map((channel) => `${channel.name} (${channel.type})${channel.unusable === null ? '' : ` - set aside: ${channel.unusable}`}`).join(', ')}`,
   );
   if (config.admin) complain(io, `  admin  http://${config.admin.listen}`);
+}
+
+function whatIsRead(source: SourceConfig): string {
+  if (source.kind === 'file') return source.paths.join(', ');
+  if (source.kind === 'stdin') return 'standard input';
+  return [
+    ...source.udp.map((address) => `udp ${address}`),
+    ...source.tcp.map((address) => `tcp ${address}`),
+    ...source.tls.map(({ listen }) => `tls ${listen}`),
+    ...[...source.unix, ...source.unixStream].map((path) => `unix ${path}`),
+  ].join(', ');
 }
 
 function shorten(names: readonly string[]): string {

@@ -19,7 +19,7 @@ import { entryOf, type YamlMap } from './nodes.ts';
 import { inOrder } from './problems.ts';
 import { Reading, type RuleLanguage } from './reading.ts';
 import { type PackRequest, RuleGatherer } from './rule-files.ts';
-import { commandLineSources, makeSources, warnOfSameFiles } from './sources.ts';
+import { commandLineSources, makeSources, refuseSameAddress, warnOfSameFiles } from './sources.ts';
 
 /** What the command line adds to a configuration, or is instead of one. */
 export interface ExtraConfig {
@@ -164,6 +164,7 @@ function readMain(
 function readSources(values: MainValues, options: LoadOptions, reading: Reading): Config['sources'] {
   const own = makeSources(values.sources, reading);
   warnOfSameFiles(own, values.sources, reading);
+  refuseSameAddress(own, values.sources, reading);
   const { files, stdin } = options.extra;
   return [
     ...own,

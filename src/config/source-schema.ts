@@ -7,6 +7,7 @@ import { key, object, type ReadKeys, required } from './objects.ts';
 import { labels } from './rule-schema.ts';
 import { duration, flag, oneOf, pathText, size, text } from './scalars.ts';
 import { forms, map, oneOrMany, word } from './shape.ts';
+import { syslogShape, syslogSideKeys } from './syslog-schema.ts';
 import { pattern } from './texts.ts';
 /** 256 KiB of a line are kept unless the source says else. */
 export const lineBytesDefault = 256 * 1024;
@@ -77,10 +78,12 @@ const encoding = map(text({ expects: 'utf-8 or auto' }), (value, node, reading) 
       ),
 );
 
-/** Keys of a source. `file` and `stdin` are the kinds: exactly one of them. */
+/** Keys of a source. `file`, `stdin` and `syslog` are the kinds: exactly one of them. */
 export const sourceKeys = {
   file: key(oneOrMany(pathText, { min: 1 }), 'Paths or globs of log files.'),
   stdin: key(flag(), 'Read standard input.'),
+  syslog: key(syslogShape, 'Listen for syslog: an address for UDP and TCP, or { udp, tcp, tls, unix }.'),
+  ...syslogSideKeys,
   format: key(oneOf(formatNames), 'What a record looks like.'),
   multiline: key(multiline, 'How lines become records: auto, none, a language, or { start: PATTERN }.'),
   tz: key(zone, 'Time zone of stamps without one.'),
@@ -96,5 +99,5 @@ export const sourceKeys = {
 };
 export type SourceValues = ReadKeys<typeof sourceKeys>;
 /** Kinds of sources that later versions have. */
-export const laterSourceKinds = ['syslog', 'http', 'docker', 'journal', 'command', 'kafka', 'redis'] as const;
+export const laterSourceKinds = ['http', 'docker', 'journal', 'command', 'kafka', 'redis'] as const;
 export const sourceShape = object(sourceKeys, { what: 'a source', later: laterSourceKinds });

@@ -7,6 +7,17 @@ import type { MainValues } from './config-schema.ts';
 import { originOf, quoteShort, type YamlNode } from './nodes.ts';
 import type { Reading } from './reading.ts';
 import { laterSourceKinds, lineBytesDefault, type SourceValues, startDefaultMs } from './source-schema.ts';
+import { syslogOf, syslogSideKeys } from './syslog-schema.ts';
+
+const kindKeys = ['file', 'stdin', 'syslog'] as const;
+const kindWords = { file: 'a file', stdin: 'standard input', syslog: 'syslog' } as const;
+/** Keys that belong to one kind alone. */
+const keyOwners: Readonly<Record<string, (typeof kindKeys)[number]>> = {
+  start: 'file',
+  exclude: 'file',
+  encoding: 'file',
+  ...Object.fromEntries(Object.keys(syslogSideKeys).map((name) => [name, 'syslog'] as const)),
+};
 
 /** Sources of the main file. One that is broken is left out, its problem carries its name. */
 export function makeSources(found: MainValues['sources'], reading: Reading): SourceConfig[] {
@@ -42,27 +53,24 @@ function makeSource(
     origin,
   };
   const wrote = (key: string) => node.kind === 'map' && node.entries.some((entry) => entry.key === key);
-  if (values.stdin === true && wrote('file')) {
-    reading.error(
-      'E_VALUE',
-      node,
-      `the source "${name}" has two kinds: file and stdin`,
-      'make two sources of it',
-    );
+  const kinds = kindKeys.filter((kind) => (kind === 'stdin' ? values.stdin === true : wrote(kind)));
+  if (kinds.length > 1) {
+    const two = kinds.slice(0, 2).join(' and ');
+    reading.error('E_VALUE', node, `the source "${name}" has two kinds: ${two}`, 'make two sources of it');
     return null;
   }
-  if (values.stdin === true) {
-    for (const entry of node.kind === 'map' ? node.entries : []) {
-      if (['start', 'exclude', 'encoding'].includes(entry.key)) {
-        reading.error(
-          'E_VALUE',
-          entry.keyNode,
-          `"${entry.key}" has no meaning for standard input`,
-          'take it out',
-        );
-      }
-    }
-    return reading.errors > 0 ? null : { kind: 'stdin', ...common };
+  const [kind] = kinds;
+  for (const entry of node.kind === 'map' && kind !== undefined ? node.entries : []) {
+    const owner = keyOwners[entry.key];
+    if (owner === undefined || owner === kind || kind === undefined) continue;
+    const message = `"${entry.key}" has no meaning for ${kindWords[kind]}`;
+    reading.error('E_VALUE', entry.keyNode, message, 'take it out');
+  }
+  if (kind === 'stdin') return reading.errors > 0 ? null : { kind: 'stdin', ...common };
+  if (kind === 'syslog') {
+    if (!values.syslog) return null;
+    const own = syslogOf(values.syslog, values, node, reading);
+    return reading.errors > 0 ? null : { kind: 'syslog', ...common, ...own };
   }
   if (!values.file) {
     if (!wrote('file') && !laterSourceKinds.some(wrote)) {
@@ -70,7 +78,7 @@ function makeSource(
         'E_MISSING_KEY',
         node,
         `the source "${name}" says nothing to read`,
-        'add `file:` with a path or glob, or `stdin: true`',
+        'add `file:` with a path or glob, `syslog:` with an address, or `stdin: true`',
       );
     }
     return null;
@@ -107,6 +115,34 @@ export function warnOfSameFiles(
         );
       }
       owners.set(path, source.name);
+    }
+  }
+}
+
+/** Two sources on one address: the second could never have it. */
+export function refuseSameAddress(
+  sources: readonly SourceConfig[],
+  found: MainValues['sources'],
+  reading: Reading,
+): void {
+  const owners = new Map<string, string>();
+  for (const source of sources) {
+    if (source.kind !== 'syslog') continue;
+    const streams = [...source.tcp, ...source.tls.map(({ listen }) => listen)].map((one) => `tcp ${one}`);
+    const paths = [...source.unix, ...source.unixStream].map((path) => `unix ${path}`);
+    for (const address of [...source.udp.map((one) => `udp ${one}`), ...streams, ...paths]) {
+      const owner = owners.get(address);
+      const node = found?.get(source.name)?.entry.keyNode;
+      if (owner !== undefined && node && !address.endsWith(':0'))
+        reading.error(
+          'E_VALUE',
+          node,
+          owner === source.name
+            ? `the source "${owner}" listens twice on ${address}`
+            : `the sources "${owner}" and "${source.name}" both listen on ${address}`,
+          'give the address to one of them',
+        );
+      owners.set(address, source.name);
     }
   }
 }

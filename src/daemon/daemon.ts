@@ -39,6 +39,7 @@ import {
   saySetAside,
   saySource,
   sayState,
+  sayTrouble,
   type WordsDeps,
   whatRuns,
 } from './words.ts';
@@ -178,6 +179,10 @@ export class Daemon {
         committed: (result) => this.#committed(result),
         sourceState: (name, facts) => {
           saySource(this.#words, name, facts.state, facts.detail);
+          this.#changed();
+        },
+        sourceTrouble: (name, topic, text) => {
+          sayTrouble(this.#words, name, topic, text);
           this.#changed();
         },
       },

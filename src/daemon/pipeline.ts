@@ -6,7 +6,7 @@ import type { Engine } from '../incidents/engine.ts';
 import type { CompiledRules } from '../match/compile.ts';
 import { openReader } from '../match/open-reader.ts';
 import type { Reader } from '../match/reader.ts';
-import type { SourceCommon } from '../model/config.ts';
+import type { SourceConfig } from '../model/config.ts';
 import type { Chunk, Clock, SavedPosition, SourcePort, Timer } from '../model/seams.ts';
 import type { CommitResult, Store } from '../model/store.ts';
 import type { Desk } from '../notify/desk.ts';
@@ -42,11 +42,13 @@ export interface PipelineDeps {
   readonly clock: Clock;
   readonly time: EngineTime;
   /** The configuration of a source by its name. */
-  readonly source: (name: string) => SourceCommon | undefined;
+  readonly source: (name: string) => SourceConfig | undefined;
   /** Called after each commit, whatever became of it. */
   readonly committed: (result: CommitResult) => void;
   /** A source's state changed. */
   readonly sourceState: (source: string, facts: SourceFacts) => void;
+  /** A source works, and something about it must be known; null is over. */
+  readonly sourceTrouble: (source: string, topic: string, text: string | null) => void;
 }
 
 interface Stream {
@@ -153,6 +155,10 @@ export class Pipeline implements SourcePort {
     this.#deps.sourceState(source, facts);
   }
 
+  trouble(source: string, topic: string, text: string | null): void {
+    this.#deps.sourceTrouble(source, topic, text);
+  }
+
   factsOf(source: string): SourceFacts {
     let facts = this.facts.get(source);
     if (!facts) {
@@ -224,6 +230,7 @@ export class Pipeline implements SourcePort {
           multiline: config?.multiline ?? 'auto',
           tz: config?.tz ?? 'UTC',
           maxLineBytes: config?.maxLineBytes ?? 262_144,
+          syslog: config?.kind === 'syslog' ? config : null,
         },
         saved?.reader ?? null,
       ),

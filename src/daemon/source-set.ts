@@ -54,8 +54,13 @@ export class SourceSet {
       const next = after.sources.find((other) => other.name === name);
       if (next && JSON.stringify({ ...next, origin: null }) === JSON.stringify({ ...config, origin: null }))
         continue;
-      this.#running.delete(name);
-      await source.stop();
+      if (next?.kind === config.kind && source.change) {
+        await source.change(next);
+        this.#running.set(name, { source, config: next });
+      } else {
+        this.#running.delete(name);
+        await source.stop();
+      }
       this.#deps.pipeline.resetSource(name);
     }
     for (const config of after.sources) {

@@ -134,6 +134,28 @@ export function saySource(
   }
 }
 
+/** A source works, but something of it is lost or cannot be used; null is that this is over. */
+export function sayTrouble(
+  { log, selfWatch }: WordsDeps,
+  name: string,
+  topic: string,
+  text: string | null,
+): void {
+  const word = { topic: `source:${name}:${topic}`, fields: { source: name }, not: null } as const;
+  if (text === null) {
+    log.info({ source: name, about: topic }, 'a trouble of a source is over');
+    selfWatch.end({
+      ...word,
+      title: `Source ${name}: ${topic} is well again`,
+      message: '',
+      severity: 'info',
+    });
+    return;
+  }
+  log.error({ source: name }, text);
+  selfWatch.begin({ ...word, title: `Source ${name} needs a look`, message: text, severity: 'error' });
+}
+
 /** The state could not be written, or can be again. */
 export function sayState({ log, selfWatch }: WordsDeps, result: CommitResult): void {
   if (result.ok) {

@@ -133,21 +133,23 @@ export class EnvelopedReader implements Reader {
     const { data, offset } = chunk;
     const { framing, envelope } = this.#wrapping;
     const unit = this.#unit;
-    const how = { final: chunk.end === 'final', frames: null };
+    const how = { final: chunk.end === 'final', frames: chunk.frames ?? null };
     this.#view = new Uint8Array(data.buffer, data.byteOffset, data.length);
     let at = this.#scanned < 0 ? 0 : this.#scanned - offset;
     if (offset === 0 && at === 0) at = markLength(data);
     while (framing.next(data, at, unit, how)) {
-      if (unit.from > at) counts.nulBytes += unit.from - at;
+      if (unit.from > at && data[at] === 0) counts.nulBytes += unit.from - at;
       if (envelope === null || !envelope.read(data, unit)) {
         if (envelope !== null && unit.to > unit.from) counts.unparsed++;
+        unit.bare = false;
+        unit.laneData = data;
         unit.text = data;
         unit.textFrom = unit.from;
         unit.textTo = unit.to;
         unit.laneFrom = unit.laneTo = unit.from;
         unit.part = false;
         unit.message = false;
-      }
+      } else if (unit.bare) counts.unparsed++;
       this.#append(data, offset, unit, chunk.receivedAt, counts);
       at = unit.next;
     }
@@ -155,7 +157,7 @@ export class EnvelopedReader implements Reader {
   }
 
   #append(data: Buffer, offset: number, unit: Unit, receivedAt: number, counts: ReadCounts): void {
-    const lane = this.#lanes.of(data, unit.laneFrom, unit.laneTo);
+    const lane = this.#lanes.of(unit.laneData, unit.laneFrom, unit.laneTo);
     if (this.#lanes.isDone(lane, offset + unit.from)) return;
     lane.lastAt = receivedAt;
     if (!lane.part) {
@@ -261,6 +263,8 @@ export class EnvelopedReader implements Reader {
     const unit = this.#unit;
     unit.from = lane.rawOf(record) - offset;
     unit.to = lane.firstEndOf(record) - offset;
+    // Found before: nothing is learned from it a second time.
+    unit.message = true;
     if (!envelope.read(data, unit)) return null;
     const { tz } = this.#options;
     return envelope.facts(data, unit.from, unit.to, { tz, receivedAt: chunk.receivedAt });

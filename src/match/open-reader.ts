@@ -12,6 +12,7 @@ import { DockerEnvelope } from './formats/docker.ts';
 import { LineFraming } from './formats/line-framing.ts';
 import { PrefixEnvelope } from './formats/prefix.ts';
 import { SyslogLine, syslogFile } from './formats/syslog.ts';
+import { SyslogEnvelope, SyslogUnits } from './formats/syslog-drain.ts';
 import { payloadsOf } from './payload.ts';
 import { type Reader, type ReaderOptions, type ReadResult, StreamReader } from './reader.ts';
 import type { Envelope } from './unwrap.ts';
@@ -39,6 +40,7 @@ function wrappingOf(format: Format, declared: Format, maxLineBytes: number): Wra
 
 /** A reader for a stream; `saved` is what its reader gave before. */
 export function openReader(options: ReaderOptions, saved: SavedPosition['reader'] | null): Reader {
+  if (options.syslog) return syslogReader(options, options.syslog, saved);
   if (options.format === 'auto') return new AutoReader(options, saved);
   if (!wrapped.has(options.format)) return new StreamReader(options, saved);
   return new EnvelopedReader(
@@ -46,6 +48,19 @@ export function openReader(options: ReaderOptions, saved: SavedPosition['reader'
     wrappingOf(options.format, options.format, options.maxLineBytes),
     saved,
   );
+}
+
+function syslogReader(
+  options: ReaderOptions,
+  how: NonNullable<ReaderOptions['syslog']>,
+  saved: SavedPosition['reader'] | null,
+): Reader {
+  const wrapping = {
+    framing: new SyslogUnits(how),
+    envelope: new SyslogEnvelope(how.maxFrameBytes),
+    payloads: payloadsOf(options.format),
+  };
+  return new EnvelopedReader({ ...options, format: innerFormat(options.format) }, wrapping, saved);
 }
 
 /** How text inside a format is read. */

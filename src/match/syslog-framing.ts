@@ -4,11 +4,8 @@
  * keeps its head, and only that message suffers. It keeps no bytes: what it did not consume comes again with more behind it.
  */
 import { inflateSync } from 'node:zlib';
+import type { SyslogFraming } from '../model/config.ts';
 
-export type SyslogFraming = 'auto' | 'lf' | 'octet' | 'nul';
-
-/** The longest message that is kept whole, unless the source says else. Peers have 8 KiB to 100 KiB. */
-export const frameBytesDefault = 256 * 1024;
 /** Digits of a count. What is longer is text, and nothing is ever reserved by a count. */
 const maxCountDigits = 9;
 /** A compressed message may give so many times the limit of a plain one; its head is kept. */
@@ -27,6 +24,8 @@ export const frameFlags = {
   inflated: 4,
   /** It looks compressed and is not readable: given as it came. */
   unreadable: 8,
+  /** It ended with its line: no line end is in it, and the next message may be more of the same text. */
+  line: 16,
 } as const;
 
 /** How a message ends: nothing is decided, LF or NUL (whatever comes), NUL alone. */
@@ -40,10 +39,12 @@ export class SyslogFramer {
   #skip = 0;
   /** The rest of an ended message is over the limit: all up to its end is left out. */
   #skipping = false;
-  /** Offset in the connection up to which an end was looked for. */
+  /** Bytes of the message at hand in which its end was looked for. */
   #searched = 0;
   /** Place of the next NUL in the bytes at hand; -1 for not looked up. */
   #nextNul = -1;
+  /** What is compressed is given as what was in it. */
+  readonly #inflates: boolean;
   #data: Buffer = Buffer.alloc(0);
   #inflated = new Map<number, Buffer>();
 
@@ -57,7 +58,12 @@ export class SyslogFramer {
   to = new Int32Array(256);
   flags = new Uint8Array(256);
 
-  constructor(options: { readonly framing: SyslogFraming; readonly maxFrameBytes: number }) {
+  constructor(options: {
+    readonly framing: SyslogFraming;
+    readonly maxFrameBytes: number;
+    readonly inflates?: boolean;
+  }) {
+    this.#inflates = options.inflates ?? false;
     this.#framing = options.framing;
     this.#max = options.maxFrameBytes;
     this.#delimiter = options.framing === 'lf' ? 'lf' : options.framing === 'nul' ? 'nul' : 'open';
@@ -69,25 +75,39 @@ export class SyslogFramer {
   }
 
   /**
-   * Cuts the next bytes, which are at `offset` of the connection. Returns how many are done. The rest comes again, with more
-   * behind it. With `final` all of it is done: what has no end is given as it is.
+   * Cuts the next bytes of the connection. Returns how many are done. The rest comes again, with more behind it. With `final` all
+   * of it is done: what has no end is given as it is.
    */
-  read(data: Buffer, offset: number, final: boolean): number {
+  read(data: Buffer, final: boolean): number {
     this.#data = data;
     this.#nextNul = -1;
     this.count = 0;
     if (this.#inflated.size > 0) this.#inflated = new Map();
     let at = 0;
     while (at < data.length) {
-      const next = this.#next(data, at, offset, final);
+      const next = this.#next(data, at, final);
       if (next < 0) break;
       at = next;
     }
     return final ? data.length : at;
   }
 
+  /**
+   * One step over the bytes from `at`, for who takes one message at a time: where the next step begins, or -1 when more is needed.
+   * `count` is 1 where it was a message, else it was what stands between two. Steps go on where the last one ended.
+   */
+  step(data: Buffer, at: number, final: boolean): number {
+    if (this.#data !== data) {
+      this.#data = data;
+      this.#nextNul = -1;
+    }
+    this.count = 0;
+    if (this.#inflated.size > 0) this.#inflated = new Map();
+    return this.#next(data, at, final);
+  }
+
   /** One message, or a step over what is none: where the next one begins, or -1 when more is needed. */
-  #next(data: Buffer, at: number, offset: number, final: boolean): number {
+  #next(data: Buffer, at: number, final: boolean): number {
     if (this.#skip > 0) {
       const step = Math.min(this.#skip, data.length - at);
       this.#skip -= step;
@@ -105,7 +125,7 @@ export class SyslogFramer {
       const counted = this.#counted(data, at, final);
       if (counted !== 0) return counted;
     }
-    return this.#ended(data, at, offset, final);
+    return this.#ended(data, at, final);
   }
 
   /** A message behind its count: where it ends, -1 when more is needed, 0 when it is no count. */
@@ -141,12 +161,13 @@ export class SyslogFramer {
   }
 
   /** A message up to its end mark: where the next one begins, or -1 when more is needed. */
-  #ended(data: Buffer, start: number, offset: number, final: boolean): number {
-    const from = Math.max(start, Math.min(data.length, this.#searched - offset));
+  #ended(data: Buffer, start: number, final: boolean): number {
+    const from = Math.min(data.length, start + this.#searched);
     const end = this.#endMark(data, from);
+    this.#searched = 0;
     if (end >= 0 && end - start <= this.#max) {
       if (this.#delimiter === 'open') this.#delimiter = data[end] === 0 ? 'nul' : 'lines';
-      this.#add(start, end + 1, start, end, 0);
+      this.#add(start, end + 1, start, end, data[end] === lf ? frameFlags.line : 0);
       return end + 1;
     }
     if (data.length - start > this.#max) {
@@ -154,9 +175,11 @@ export class SyslogFramer {
       this.#add(start, start + this.#max, start, start + this.#max, frameFlags.truncated);
       return start + this.#max;
     }
-    this.#searched = offset + data.length;
-    if (!final) return -1;
-    this.#add(start, data.length, start, data.length, 0);
+    if (!final) {
+      this.#searched = data.length - start;
+      return -1;
+    }
+    this.#add(start, data.length, start, data.length, this.#delimiter === 'nul' ? 0 : frameFlags.line);
     return data.length;
   }
 
@@ -190,7 +213,12 @@ export class SyslogFramer {
     this.from[at] = from;
     this.to[at] = to;
     this.flags[at] = flags;
-    if (this.#data[from] === 0x7a && flags === 0 && looksCompressed(this.#data, from, to)) {
+    if (
+      this.#inflates &&
+      this.#data[from] === 0x7a &&
+      (flags & ~frameFlags.line) === 0 &&
+      looksCompressed(this.#data, from, to)
+    ) {
       const inflated = inflate(this.#data, from, to, this.#max);
       if (inflated === null) {
         this.flags[at] = frameFlags.unreadable;

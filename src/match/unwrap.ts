@@ -21,13 +21,16 @@ export class Unit {
   text: Buffer = Buffer.alloc(0);
   textFrom = 0;
   textTo = 0;
-  /** The bytes of the chunk that name the lane; none: the stream's one lane. */
+  /** The bytes that name the lane; none: the stream's one lane. */
+  laneData: Buffer = Buffer.alloc(0);
   laneFrom = 0;
   laneTo = 0;
   /** The inner line is not at its end: the lane's next unit goes on with it. */
   part = false;
   /** The inner text is a whole message: line ends within it are its own. */
   message = false;
+  /** It has no envelope, and yet belongs to the lane that is named. */
+  bare = false;
 }
 
 /** How a chunk is to be cut. */
@@ -35,7 +38,7 @@ export interface FramingHow {
   /** An unfinished last unit counts as finished. */
   readonly final: boolean;
   /** Ends of messages inside the data, for sources that know them (datagrams); null where the bytes are a stream. */
-  readonly frames: readonly number[] | null;
+  readonly frames: ArrayLike<number> | null;
 }
 
 /** Cuts bytes into units. Sees each byte of a stream once, in order; may keep what it learned of the stream's ways. */

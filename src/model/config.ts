@@ -80,7 +80,38 @@ export interface FileSourceConfig extends SourceCommon {
 export interface StdinSourceConfig extends SourceCommon {
   readonly kind: 'stdin';
 }
-export type SourceConfig = FileSourceConfig | StdinSourceConfig;
+/** How messages of a connection are told apart; `auto` decides for each. */
+export type SyslogFraming = 'auto' | 'lf' | 'octet' | 'nul';
+export interface SyslogTlsConfig {
+  /** `HOST:PORT` */
+  readonly listen: string;
+  /** Absolute paths of PEM files: the chain of the server, its key, and who signs the certificates of clients. */
+  readonly cert: string;
+  readonly key: string;
+  readonly ca: string | null;
+  /** Clients by a name of their certificate (`*.` for a label), or by `sha256:` and the fingerprint. Empty: all that `ca` signed. */
+  readonly allow: readonly string[];
+}
+export interface SyslogSourceConfig extends SourceCommon {
+  readonly kind: 'syslog';
+  /** `HOST:PORT` each. */
+  readonly udp: readonly string[];
+  readonly tcp: readonly string[];
+  readonly tls: readonly SyslogTlsConfig[];
+  /** Absolute paths of unix sockets: for datagrams, for streams. */
+  readonly unix: readonly string[];
+  readonly unixStream: readonly string[];
+  readonly framing: SyslogFraming;
+  readonly maxFrameBytes: number;
+  /** Addresses and ranges that may send; empty is all. */
+  readonly allowFrom: readonly string[];
+  /** Addresses and ranges of proxies whose PROXY header is believed. */
+  readonly proxyFrom: readonly string[];
+  readonly maxConnections: number;
+  /** A connection without a byte for so long is closed; null is never. */
+  readonly idleTimeoutMs: number | null;
+}
+export type SourceConfig = FileSourceConfig | StdinSourceConfig | SyslogSourceConfig;
 
 /** At most `count` messages in `perMs`. */
 export interface BudgetWindow {

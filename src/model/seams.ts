@@ -1,7 +1,7 @@
 /**
  * The seams between the rooms: what one room promises another. Whoever implements one keeps its comments.
  */
-import type { ChannelConfig } from './config.ts';
+import type { ChannelConfig, SourceConfig } from './config.ts';
 import type { Notification } from './notification.ts';
 import type { StreamInfo } from './record.ts';
 
@@ -31,6 +31,8 @@ export interface Chunk {
    * unterminated last line is not. `final`: nothing will ever come (end of input, file gone): all of it is complete.
    */
   readonly end: 'more' | 'quiet' | 'final';
+  /** Where messages end in `data`, ascending, where the transport keeps them apart (datagrams); the last one ends with `data`. */
+  readonly frames?: Int32Array;
   /** When the last of these bytes were read, ms. */
   readonly receivedAt: number;
 }
@@ -54,6 +56,8 @@ export interface SourcePort {
   count(source: string, reason: string, by: number): void;
   /** Says a state of the source, shown by `status`. `ok`, or what is wrong with it. */
   state(source: string, state: 'ok' | 'waiting' | 'failing', detail: string | null): void;
+  /** Says in a message what a person must know although the source works: `text` when it begins, null when it is over. */
+  trouble(source: string, topic: string, text: string | null): void;
 }
 
 /** What is kept of a stream between runs. Offsets belong to the file, not to the source's name. */
@@ -81,6 +85,11 @@ export interface Source {
   stop(): Promise<void>;
   /** Bytes known to be there and not yet taken. */
   lagBytes(): number;
+  /**
+   * Goes on with a changed configuration of its own kind: what did not change (an open listener, a connection) is kept. May be
+   * absent: then the source is stopped and made anew.
+   */
+  change?(config: SourceConfig): Promise<void>;
 }
 
 /** What became of one attempt to deliver. */

@@ -9,6 +9,7 @@ import type { CreateWatch } from '../system/watch.ts';
 import type { TimeOf } from './begin.ts';
 import { FileSource } from './file.ts';
 import { StdinSource } from './stdin.ts';
+import { SyslogSource } from './syslog.ts';
 
 export interface SourceDeps {
   readonly port: SourcePort;
@@ -37,5 +38,7 @@ export function createSource(config: SourceConfig, deps: SourceDeps): Source {
       return new FileSource(config, deps);
     case 'stdin':
       return new StdinSource(config, deps);
+    case 'syslog':
+      return new SyslogSource(config, deps);
   }
 }

@@ -11,6 +11,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { makeLog, rulesOf } from './log.mjs';
 import { best, cpuSeconds, peakMiB, residentMiB, run } from './measure.mjs';
+import { syslogBench } from './syslog.mjs';
 
 const main = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 const args = process.argv.slice(2);
@@ -308,5 +309,10 @@ if (wants('every')) await everyLine();
 if (wants('peers')) await peers();
 if (wants('latency')) await latency();
 if (wants('idle')) await idle();
+if (wants('syslog')) {
+  const quick = args.includes('--quick');
+  const size = quick ? { seconds: 10, messages: 1_000_000 } : { seconds: 60, messages: 5_000_000 };
+  await syslogBench({ configFor, startDaemon, rulesOf, dir, ...size });
+}
 server.close();
 process.exit(0);

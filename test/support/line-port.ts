@@ -15,6 +15,7 @@ export class LinePort implements SourcePort {
   readonly saved: Map<string, SavedPosition>;
   readonly counts = new Map<string, number>();
   readonly states: string[] = [];
+  readonly troubles: string[] = [];
   readonly chunks: { readonly end: Chunk['end']; readonly bytes: number; readonly at: number }[] = [];
   /** Runs inside each `take`: to be slow, or to look. */
   onTake: ((chunk: Chunk) => void) | null = null;
@@ -107,5 +108,9 @@ export class LinePort implements SourcePort {
 
   state(_source: string, state: string, detail: string | null): void {
     this.states.push(detail === null ? state : `${state}: ${detail}`);
+  }
+
+  trouble(_source: string, topic: string, text: string | null): void {
+    this.troubles.push(text === null ? `${topic} is over` : `${topic}: ${text}`);
   }
 }

@@ -37,6 +37,7 @@ export class CriEnvelope implements Envelope {
     // Further tags may follow by colons. A line without text may have lost its last blank.
     while (text < to && data[text] !== 0x20) text++;
     if (text > to || (text > lane + 8 && data[lane + 8] !== 0x3a && text !== to)) return false;
+    unit.laneData = data;
     unit.laneFrom = lane;
     unit.laneTo = lane + 6;
     unit.part = tag === 0x50;

@@ -25,6 +25,7 @@ export class DockerEnvelope implements Envelope {
     let logTo = -1;
     let escapeAt = -1;
     let timed = false;
+    unit.laneData = data;
     unit.laneFrom = unit.laneTo = unit.from;
     if (!cursor.begin(data, unit.from, unit.to)) return false;
     while (cursor.next()) {

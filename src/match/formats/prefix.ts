@@ -40,6 +40,7 @@ export class PrefixEnvelope implements Envelope {
       while (lane < at && data[lane] !== space) lane++;
       while (lane < at && data[lane] === space) lane++;
     }
+    unit.laneData = data;
     unit.laneFrom = lane;
     unit.laneTo = at;
     unit.part = false;

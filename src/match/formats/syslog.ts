@@ -42,6 +42,7 @@ export class SyslogLine implements Envelope {
     head.read(data, unit.from, unit.to, structured);
     if (head.form === 'none' && !bare) return false;
     // Host, program and process stand one behind the other in both forms.
+    unit.laneData = data;
     unit.laneFrom = head.hostTo > head.hostFrom ? head.hostFrom : head.appFrom;
     unit.laneTo = Math.max(head.hostTo, head.appTo, head.procTo, unit.laneFrom);
     unit.part = false;

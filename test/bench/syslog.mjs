@@ -1,0 +1,235 @@
+/**
+ * The drain under load, 200 bytes a message and 100 rules, one message in 1,000 matching: a minute of `loggen` over TCP (received must be
+ * sent), the highest rate over TCP and over UDP without a loss, and syslog-ng and rsyslog writing the same to a file. Takes what the
+ * benchmark's main file gives it; prints its lines.
+ */
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, statSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { askDaemon } from '../../dist/daemon/control.js';
+import { cpuSeconds, peakMiB, run } from './measure.mjs';
+
+const sender = fileURLToPath(new URL('./syslog-sender.mjs', import.meta.url));
+const messageBytes = 200;
+const perPiece = 1_000;
+const turns = 3;
+const rsyslogDir = process.env.TOCSIN_RSYSLOG_DIR ?? '/tmp/tocsin-rsyslog';
+
+const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+const has = (command) => spawnSync('sh', ['-c', `command -v ${command}`]).status === 0;
+const thousands = (number) => Math.round(number).toLocaleString('en-US');
+
+async function freePort() {
+  const server = createServer();
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+/** 1,000 messages of 200 bytes, one of which a rule matches. */
+function makePiece(path, rules) {
+  const lines = Array.from({ length: perPiece }, (_, index) => {
+    const text =
+      index === perPiece / 2
+        ? rules[7].line(index)
+        : `request ${String(index).padStart(6, '0')} served from the cache`;
+    const line = `<38>1 2026-01-05T10:00:00.${String(index % 1000).padStart(3, '0')}Z web${index % 3} worker 1234 - - ${text} `;
+    return `${line.padEnd(messageBytes - 1, 'x')}\n`;
+  });
+  writeFileSync(path, lines.join(''));
+}
+
+/** `configFor(rules, more)` writes a configuration, `startDaemon(config)` runs it. `seconds`: how long loggen runs. */
+export async function syslogBench({ configFor, startDaemon, rulesOf, dir, seconds, messages }) {
+  const rules = rulesOf(100);
+  const port = await freePort();
+  const config = configFor(rules, `sources: { drain: { syslog: '127.0.0.1:${port}' } }\n`);
+  const child = await startDaemon(config);
+  const drain = async () =>
+    (await askDaemon(`${config}.state`, { command: 'status', args: {} })).data.sources.drain;
+  /** Waits until no more records come; gives how many came since `before`, and when the last one did. */
+  const settled = async (before, wanted) => {
+    let last = await drain();
+    let at = performance.now();
+    for (;;) {
+      await wait(50);
+      const now = await drain();
+      if (now.records !== last.records) at = performance.now();
+      last = now;
+      if (now.records - before.records >= wanted || performance.now() - at > 2_000) break;
+    }
+    return { ...last, got: last.records - before.records, at };
+  };
+  console.log(`\nSyslog, ${messageBytes} bytes a message, 100 rules, one message in 1,000 matching`);
+  if (has('loggen')) await steady(port, seconds, drain, settled);
+  else console.log('  loggen is not installed (Debian: syslog-ng-core): no steady minute, no UDP');
+  const ours = await highestTcp(port, rules, dir, messages, drain, settled, child);
+  if (has('loggen')) await highestUdp(port, drain, settled);
+  child.kill('SIGKILL');
+  await peers(dir, messages, ours);
+}
+
+function loggen(args) {
+  return run('loggen', [...args, '--size', String(messageBytes), '-Q']);
+}
+
+function sentBy({ stdout, stderr }) {
+  return Number(/count=(\d+)/.exec(stdout + stderr)?.[1] ?? 0);
+}
+
+async function steady(port, seconds, drain, settled) {
+  const before = await drain();
+  const done = await loggen([
+    '-i',
+    '-S',
+    '--rate',
+    '20000',
+    '-I',
+    String(seconds),
+    '127.0.0.1',
+    String(port),
+  ]);
+  const sent = sentBy(done);
+  const { got } = await settled(before, sent);
+  console.log(
+    `  loggen, TCP, 20,000/s for ${seconds} s: sent ${thousands(sent)}, received ${thousands(got)}${sent === got ? '' : '  LOST'}`,
+  );
+}
+
+async function highestTcp(port, rules, dir, messages, drain, settled, child) {
+  const piece = join(dir, 'syslog-piece');
+  makePiece(piece, rules);
+  let best = 0;
+  for (let turn = 0; turn < turns; turn++) {
+    const before = await drain();
+    const cpu = cpuSeconds(child.pid);
+    const began = performance.now();
+    await run(process.execPath, [sender, String(port), piece, String(messages / perPiece)]);
+    const { got, at } = await settled(before, messages);
+    const rate = messages / ((Math.max(at, began + 1) - began) / 1000);
+    const perMessage = ((cpuSeconds(child.pid) - cpu) / messages) * 1e6;
+    best = Math.max(best, rate);
+    console.log(
+      `  TCP as fast as it is taken: ${thousands(rate)}/s, ${thousands(got)} of ${thousands(messages)}${got === messages ? '' : '  LOST'}, ` +
+        `${perMessage.toFixed(2)} µs of processor a message, peak ${peakMiB(child.pid).toFixed(0)} MiB`,
+    );
+  }
+  return best;
+}
+
+async function highestUdp(port, drain, settled) {
+  for (const rate of [50_000, 100_000, 125_000, 150_000, 200_000]) {
+    const before = await drain();
+    const done = await loggen(['-i', '-D', '--rate', String(rate), '-I', '5', '127.0.0.1', String(port)]);
+    const sent = sentBy(done);
+    const { got, dropped } = await settled(before, sent);
+    await wait(1_200);
+    const lost = ((await drain()).dropped.udp_kernel_drops ?? 0) - (before.dropped.udp_kernel_drops ?? 0);
+    const real = sent / 5;
+    console.log(
+      `  loggen, UDP, ${thousands(rate)}/s asked, ${thousands(real)}/s sent: ${thousands(sent)} sent, ${thousands(got)} received, ` +
+        `${thousands(lost)} dropped by the kernel and counted, ${thousands(sent - got - lost)} lost without a word`,
+    );
+    if (lost > 0 || real < rate * 0.8 || dropped === undefined) break;
+  }
+}
+
+/** syslog-ng and rsyslog taking the same messages over TCP into a file. */
+async function peers(dir, messages, ours) {
+  const piece = join(dir, 'syslog-piece');
+  for (const [name, make] of [
+    ['syslog-ng', syslogNg],
+    ['rsyslog', rsyslog],
+  ]) {
+    const port = await freePort();
+    const out = join(dir, `${name}.out`);
+    const peer = make(dir, port, out);
+    if (peer === null) {
+      console.log(`  ${name} is not installed: skipped`);
+      continue;
+    }
+    await wait(1_500);
+    let best = 0;
+    for (let turn = 0; turn < turns; turn++) {
+      const size = existsSync(out) ? statSync(out).size : 0;
+      const began = performance.now();
+      await run(process.execPath, [sender, String(port), piece, String(messages / perPiece)]);
+      let last = -1;
+      let at = performance.now();
+      for (; performance.now() - at < 2_000; await wait(20)) {
+        const now = existsSync(out) ? statSync(out).size : 0;
+        if (now !== last) at = performance.now();
+        last = now;
+      }
+      if (last > size) best = Math.max(best, messages / ((at - began) / 1000));
+    }
+    console.log(
+      `  ${name}, TCP into a file: ${thousands(best)}/s; Tocsin ${(ours / best).toFixed(1)} times that`,
+    );
+    peer.kill('SIGKILL');
+  }
+}
+
+function syslogNg(dir, port, out) {
+  if (!has('syslog-ng')) return null;
+  const config = join(dir, 'drain-ng.conf');
+  writeFileSync(
+    config,
+    `@version: 3.38
+options { stats-freq(0); use-dns(no); dns-cache(no); keep-hostname(yes); };
+source n { network(ip("127.0.0.1") port(${port}) transport("tcp") flags(syslog-protocol) log-iw-size(100000) log-fetch-limit(10000)); };
+destination d { file("${out}" template("$ISODATE $HOST $MSGHDR$MSG\\n")); };
+log { source(n); destination(d); flags(flow-control); };
+`,
+  );
+  return spawn(
+    'syslog-ng',
+    [
+      '-F',
+      '--no-caps',
+      '-f',
+      config,
+      '-R',
+      join(dir, 'd.persist'),
+      '-p',
+      join(dir, 'd.pid'),
+      '-c',
+      join(dir, 'd.ctl'),
+    ],
+    { stdio: 'ignore' },
+  );
+}
+
+function rsyslog(dir, port, out) {
+  const unpacked = join(rsyslogDir, 'usr/sbin/rsyslogd');
+  const command = existsSync(unpacked) ? unpacked : 'rsyslogd';
+  if (command === 'rsyslogd' && !has('rsyslogd')) return null;
+  const libraries = join(rsyslogDir, 'usr/lib/x86_64-linux-gnu');
+  const config = join(dir, 'drain-rsyslog.conf');
+  writeFileSync(
+    config,
+    `global(workDirectory="${dir}" net.enableDNS="off")
+module(load="imtcp")
+input(type="imtcp" port="${port}" address="127.0.0.1")
+*.* action(type="omfile" file="${out}" flushOnTXEnd="off" ioBufferSize="64k")
+`,
+  );
+  return spawn(
+    command,
+    [
+      ...(command === unpacked ? ['-M', join(libraries, 'rsyslog')] : []),
+      '-n',
+      '-f',
+      config,
+      '-i',
+      join(dir, 'r.pid'),
+    ],
+    {
+      stdio: 'ignore',
+      env: { ...process.env, ...(command === unpacked ? { LD_LIBRARY_PATH: libraries } : {}) },
+    },
+  );
+}
