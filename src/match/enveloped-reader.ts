@@ -65,6 +65,7 @@ export class EnvelopedReader implements Reader {
     this.#wrapping = wrapping;
     this.#lanes = new Lanes(options.multiline, options.tz);
     wrapping.framing.midUnit = saved?.['midUnit'] === true;
+    if (typeof saved?.['owner'] === 'string') this.#lanes.owner = saved['owner'];
     const lanes = saved?.['lanes'];
     const ahead = saved?.['ahead'];
     if (typeof lanes === 'string' || typeof ahead === 'number') {
@@ -78,7 +79,9 @@ export class EnvelopedReader implements Reader {
   saved(): SavedPosition['reader'] {
     const ahead = this.#scanned - this.#consumed;
     const lanes = this.#lanes.notes(this.#consumed);
+    const { owner } = this.#lanes;
     return {
+      ...(ahead === 0 && owner !== '' && this.#wrapping.envelope?.goesOn ? { owner } : {}),
       ...(ahead > 0 ? { ahead } : {}),
       ...(lanes === '' ? {} : { lanes }),
       // Read again from before its start, a line over the limit is found to be one again.
@@ -149,15 +152,28 @@ export class EnvelopedReader implements Reader {
         unit.laneFrom = unit.laneTo = unit.from;
         unit.part = false;
         unit.message = false;
-      } else if (unit.bare) counts.unparsed++;
-      this.#append(data, offset, unit, chunk.receivedAt, counts);
+        const orphan = envelope?.goesOn === true;
+        const lane = orphan ? this.#lanes.ofOrphan() : this.#lanes.of(data, unit.laneFrom, unit.laneTo);
+        this.#append(lane, data, offset, unit, chunk.receivedAt, counts);
+      } else {
+        if (unit.bare) counts.unparsed++;
+        const lane = this.#lanes.of(unit.laneData, unit.laneFrom, unit.laneTo);
+        this.#lanes.owns(lane);
+        this.#append(lane, data, offset, unit, chunk.receivedAt, counts);
+      }
       at = unit.next;
     }
     this.#scanned = offset + at;
   }
 
-  #append(data: Buffer, offset: number, unit: Unit, receivedAt: number, counts: ReadCounts): void {
-    const lane = this.#lanes.of(unit.laneData, unit.laneFrom, unit.laneTo);
+  #append(
+    lane: Lane,
+    data: Buffer,
+    offset: number,
+    unit: Unit,
+    receivedAt: number,
+    counts: ReadCounts,
+  ): void {
     if (this.#lanes.isDone(lane, offset + unit.from)) return;
     lane.lastAt = receivedAt;
     if (!lane.part) {

@@ -20,6 +20,7 @@ export class Lanes {
   /** While bytes are read again: where each lane is done, by its name; and how far the others are. */
   #doneAt = new Map<string, number>();
   #doneTo = 0;
+  #owner: Buffer = Buffer.alloc(0);
 
   constructor(multiline: Multiline, tz: string) {
     this.#multiline = multiline;
@@ -49,6 +50,25 @@ export class Lanes {
       this.active.push(lane);
     }
     return lane;
+  }
+
+  /** Notes the lane of a unit that had its envelope: a unit without one may go on with it. */
+  owns(lane: Lane): void {
+    this.#owner = lane.key;
+  }
+
+  /** The name of that lane, for the state. */
+  get owner(): string {
+    return this.#owner.toString('latin1');
+  }
+
+  set owner(name: string) {
+    this.#owner = Buffer.from(name, 'latin1');
+  }
+
+  /** The lane for a unit without an envelope: that of the unit before it. */
+  ofOrphan(): Lane {
+    return this.of(this.#owner, 0, this.#owner.length);
   }
 
   /** Whether a lane's unit that begins at `raw` had its effects in an earlier run. */
@@ -92,6 +112,7 @@ export class Lanes {
     this.#count = 0;
     this.#doneAt.clear();
     this.#doneTo = 0;
+    this.#owner = Buffer.alloc(0);
   }
 
   /** Notes for a later reader: how far each waiting lane is done, counted from `offset`; empty where none waits. */
@@ -127,6 +148,8 @@ export class Lanes {
         Parameters<Lane['inherit']>[0] | undefined,
       ];
       if (done !== null) this.#doneAt.set(name, offset + done);
+      // Where no envelope stands at the offset, the lane that waits there is the one it goes on with.
+      if (done === 0) this.owner = name;
       if (inherited === undefined) continue;
       const key = Buffer.from(name, 'latin1');
       this.of(key, 0, key.length).inherit(inherited);

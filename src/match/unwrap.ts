@@ -69,6 +69,8 @@ export interface EnvelopeContext {
 export interface Envelope {
   /** Its name as a format. */
   readonly name: string;
+  /** A unit without this envelope goes on with the lane of the one before it: its sender wrote a text of several lines. */
+  readonly goesOn?: boolean;
   /**
    * Fills the second part of the unit from its bytes; false where they are no such envelope, and nothing is to be relied on.
    * Must be cheap: every unit of every stream passes here.

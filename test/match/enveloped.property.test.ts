@@ -100,28 +100,33 @@ describe.each(Object.entries(wraps))('a stream in the envelope %s', (format, wra
     );
   }, 300_000);
 
-  it('gives each producer what its lines give alone', () => {
-    fc.assert(
-      fc.property(interleaved, (lines) => {
-        const both = play(rules, bytesOf(lines, ''), { format: format as 'docker' });
-        const texts = (matches: typeof both.matches): unknown[] =>
-          matches.map(({ record }) => [record.message, record.trace]);
-        const alone = (['stdout', 'stderr'] as const).flatMap((lane) =>
-          texts(
-            play(
-              rules,
-              bytesOf(
-                lines.filter((one) => one.lane === lane),
-                '',
-              ),
-              { format: format as 'docker' },
-            ).matches,
-          ),
-        );
-        const sorted = (list: unknown[]): string[] => list.map((one) => JSON.stringify(one)).sort();
-        expect(sorted(texts(both.matches))).toEqual(sorted(alone));
-      }),
-      { numRuns: runs },
-    );
-  }, 300_000);
+  // Raw lines of a syslog file say not whose they are.
+  it.skipIf(format === 'syslog')(
+    'gives each producer what its lines give alone',
+    () => {
+      fc.assert(
+        fc.property(interleaved, (lines) => {
+          const both = play(rules, bytesOf(lines, ''), { format: format as 'docker' });
+          const texts = (matches: typeof both.matches): unknown[] =>
+            matches.map(({ record }) => [record.message, record.trace]);
+          const alone = (['stdout', 'stderr'] as const).flatMap((lane) =>
+            texts(
+              play(
+                rules,
+                bytesOf(
+                  lines.filter((one) => one.lane === lane),
+                  '',
+                ),
+                { format: format as 'docker' },
+              ).matches,
+            ),
+          );
+          const sorted = (list: unknown[]): string[] => list.map((one) => JSON.stringify(one)).sort();
+          expect(sorted(texts(both.matches))).toEqual(sorted(alone));
+        }),
+        { numRuns: runs },
+      );
+    },
+    300_000,
+  );
 });

@@ -395,6 +395,20 @@ describe('envelopes', () => {
     expect(found.map((record) => record.trace?.split('\n').at(-1))).toEqual(['KeyError: 1', 'ValueError: 2']);
   });
 
+  it('syslog in a file with raw lines below a head: they go on with it', () => {
+    const found = records([
+      'Nov 21 02:28:13 vm app[12]: boom',
+      'Traceback (most recent call last):',
+      '  File "a.py", line 1, in f',
+      'KeyError: 1',
+      'Nov 21 02:28:14 vm app[12]: next',
+    ]);
+    expect(found.map((record) => [record.message, record.trace?.split('\n').at(-1)])).toEqual([
+      ['boom', 'KeyError: 1'],
+      ['next', undefined],
+    ]);
+  });
+
   it('prefixes of process managers; a table with bars is none', () => {
     const found = records([
       'worker (stderr)   | one',

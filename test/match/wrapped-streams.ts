@@ -86,7 +86,7 @@ const stampAt = (second: number): string =>
   `2026-11-21T02:28:${String(second % 60).padStart(2, '0')}.123456789Z`;
 
 /** Envelopes around one line, or around parts of it where it is long. */
-export const wraps: Readonly<Record<string, Wrap>> = {
+export const wraps: Record<string, Wrap> = {
   docker: (text, lane, second) =>
     partsOf(text)
       .map(
@@ -101,6 +101,12 @@ export const wraps: Readonly<Record<string, Wrap>> = {
       )
       .join(''),
 };
+
+/** Lines of a syslog file: one program's traces stand raw behind its head, the other's lines each have their own. */
+wraps['syslog'] = (text, lane, second) =>
+  lane === 'stderr' && (text.startsWith(' ') || text.startsWith('Traceback'))
+    ? `${text}\n`
+    : `Nov 21 02:28:${String(second % 60).padStart(2, '0')} vm ${lane}[12]: ${text}\n`;
 
 /** A runtime cuts long lines. */
 function partsOf(text: string): string[] {

@@ -30,6 +30,7 @@ export function barOf(data: Buffer, from: number, to: number): number {
 
 export class PrefixEnvelope implements Envelope {
   readonly name = 'prefix';
+  readonly goesOn = true;
 
   read(data: Buffer, unit: Unit): boolean {
     const { from, to } = unit;

@@ -26,6 +26,7 @@ export const syslogFile: SyslogEnvelopeOptions = { decode: true, bare: false, st
 
 export class SyslogLine implements Envelope {
   readonly name = 'syslog';
+  readonly goesOn = true;
   readonly #options: SyslogEnvelopeOptions;
   readonly #head = new SyslogHead();
   readonly #hash = new NextByte(hash);
