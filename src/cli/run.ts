@@ -107,8 +107,7 @@ function sayWhatRuns(io: CliIo, daemon: Daemon, configPath: string | null): void
     `tocsin ${io.version}${configPath === null ? ', without a configuration' : `, ${configPath}`}`,
   );
   for (const source of config.sources) {
-    const what = whatIsRead(source);
-    complain(io, `  reads  ${source.name}: ${what}`);
+    complain(io, `  reads  ${source.name}: ${whatIsRead(source)}`);
   }
   complain(io, `  rules  ${config.rules.length}: ${shorten(config.rules.map((rule) => rule.id))}`);
   complain(
@@ -121,6 +120,10 @@ function sayWhatRuns(io: CliIo, daemon: Daemon, configPath: string | null): void
 function whatIsRead(source: SourceConfig): string {
   if (source.kind === 'file') return source.paths.join(', ');
   if (source.kind === 'stdin') return 'standard input';
+  if (source.kind === 'journal') {
+    const chosen = [...source.units, ...source.userUnits, ...source.identifiers, ...source.matches];
+    return `the journal${chosen.length > 0 ? `: ${chosen.join(', ')}` : ''}`;
+  }
   return [
     ...source.udp.map((address) => `udp ${address}`),
     ...source.tcp.map((address) => `tcp ${address}`),

@@ -4,19 +4,26 @@ import { dirname, resolve } from 'node:path';
 import type { FileSourceConfig, SourceConfig } from '../model/config.ts';
 import type { Origin } from '../model/problem.ts';
 import type { MainValues } from './config-schema.ts';
+import { journalOf } from './journal-schema.ts';
 import { originOf, quoteShort, type YamlNode } from './nodes.ts';
 import type { Reading } from './reading.ts';
 import { laterSourceKinds, lineBytesDefault, type SourceValues, startDefaultMs } from './source-schema.ts';
 import { syslogOf, syslogSideKeys } from './syslog-schema.ts';
 
-const kindKeys = ['file', 'stdin', 'syslog'] as const;
-const kindWords = { file: 'a file', stdin: 'standard input', syslog: 'syslog' } as const;
-/** Keys that belong to one kind alone. */
-const keyOwners: Readonly<Record<string, (typeof kindKeys)[number]>> = {
-  start: 'file',
-  exclude: 'file',
-  encoding: 'file',
-  ...Object.fromEntries(Object.keys(syslogSideKeys).map((name) => [name, 'syslog'] as const)),
+const kindKeys = ['file', 'stdin', 'syslog', 'journal'] as const;
+type Kind = (typeof kindKeys)[number];
+const kindWords = {
+  file: 'a file',
+  stdin: 'standard input',
+  syslog: 'syslog',
+  journal: 'the journal',
+} as const;
+/** Keys that belong to some kinds alone. */
+const keyOwners: Readonly<Record<string, readonly Kind[]>> = {
+  start: ['file', 'journal'],
+  exclude: ['file'],
+  encoding: ['file'],
+  ...Object.fromEntries(Object.keys(syslogSideKeys).map((name) => [name, ['syslog'] as const])),
 };
 
 /** Sources of the main file. One that is broken is left out, its problem carries its name. */
@@ -61,12 +68,17 @@ function makeSource(
   }
   const [kind] = kinds;
   for (const entry of node.kind === 'map' && kind !== undefined ? node.entries : []) {
-    const owner = keyOwners[entry.key];
-    if (owner === undefined || owner === kind || kind === undefined) continue;
+    const owners = keyOwners[entry.key];
+    if (owners === undefined || kind === undefined || owners.includes(kind)) continue;
     const message = `"${entry.key}" has no meaning for ${kindWords[kind]}`;
     reading.error('E_VALUE', entry.keyNode, message, 'take it out');
   }
+  const start = values.start ?? { agoMs: startDefaultMs };
   if (kind === 'stdin') return reading.errors > 0 ? null : { kind: 'stdin', ...common };
+  if (kind === 'journal' && values.journal !== null) {
+    if (!values.journal || reading.errors > 0) return null;
+    return { kind: 'journal', ...common, ...journalOf(values.journal, dirname(node.file.path)), start };
+  }
   if (kind === 'syslog') {
     if (!values.syslog) return null;
     const own = syslogOf(values.syslog, values, node, reading);
@@ -78,7 +90,7 @@ function makeSource(
         'E_MISSING_KEY',
         node,
         `the source "${name}" says nothing to read`,
-        'add `file:` with a path or glob, `syslog:` with an address, or `stdin: true`',
+        'add `file:` with a path or glob, `syslog:` with an address, `journal: true`, or `stdin: true`',
       );
     }
     return null;
@@ -89,7 +101,7 @@ function makeSource(
     ...common,
     paths: values.file.map((path) => resolve(folder, path)),
     exclude: (values.exclude ?? []).map((path) => resolve(folder, path)),
-    start: values.start ?? { agoMs: startDefaultMs },
+    start,
     encoding: values.encoding ?? 'auto',
   };
 }

@@ -3,7 +3,7 @@
  * Gives the facts and where the message begins. Only a Celery header is taken off the message.
  */
 import type { Format } from '../model/config.ts';
-import type { FieldValue } from '../model/record.ts';
+import type { FieldValue, StreamInfo } from '../model/record.ts';
 import { textHead } from './formats/text-heads.ts';
 import { type Head, noHead } from './head.ts';
 import { levelNear, levelOf, stampOf, wallClock, zonedTime } from './stamps.ts';
@@ -68,6 +68,16 @@ export function addHeadFields(fields: Record<string, FieldValue>, head: Head): R
     for (const name of Object.keys(head.fields)) fields[name] ??= head.fields[name] as FieldValue;
   }
   if (head.process !== null && fields['process'] === undefined) fields['process'] = head.process;
+  return fields;
+}
+
+/** Puts the facts of a stream below those of a record. */
+export function addStreamFields(
+  fields: Record<string, FieldValue>,
+  stream: StreamInfo,
+): Record<string, FieldValue> {
+  if (stream.fields === undefined) return fields;
+  for (const name of Object.keys(stream.fields)) fields[name] ??= stream.fields[name] as FieldValue;
   return fields;
 }
 

@@ -3,7 +3,7 @@
  * worked out when it is asked for. It holds text only, never the bytes of a chunk.
  */
 import type { Fields, Level, LogRecord, StreamInfo, SyslogEnvelope } from '../model/record.ts';
-import { addHeadFields } from './celery.ts';
+import { addHeadFields, addStreamFields } from './celery.ts';
 import type { Head } from './head.ts';
 import { type Redaction, redact } from './redact.ts';
 import { cutText, partsOfHead } from './trace.ts';
@@ -86,7 +86,7 @@ export class MatchedRecord implements LogRecord {
   }
 
   get fields(): Fields {
-    this.#fields ??= addHeadFields(Object.create(null), this.#head);
+    this.#fields ??= addStreamFields(addHeadFields(Object.create(null), this.#head), this.stream);
     return this.#fields;
   }
 

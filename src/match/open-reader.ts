@@ -9,6 +9,7 @@ import { EnvelopedReader, type Wrapping } from './enveloped-reader.ts';
 import { CriEnvelope } from './formats/cri.ts';
 import { firstLines, formatOf, laterLines } from './formats/detect.ts';
 import { DockerEnvelope } from './formats/docker.ts';
+import { JournalEnvelope } from './formats/journal.ts';
 import { LineFraming } from './formats/line-framing.ts';
 import { PrefixEnvelope } from './formats/prefix.ts';
 import { SyslogLine, syslogFile } from './formats/syslog.ts';
@@ -18,12 +19,25 @@ import { type Reader, type ReaderOptions, type ReadResult, StreamReader } from '
 import type { Envelope } from './unwrap.ts';
 
 /** Formats that are not read as plain lines. */
-const wrapped: ReadonlySet<string> = new Set(['docker', 'cri', 'syslog', 'prefix', 'json', 'logfmt']);
+const wrapped: ReadonlySet<string> = new Set([
+  'docker',
+  'cri',
+  'syslog',
+  'prefix',
+  'journal',
+  'json',
+  'logfmt',
+]);
+
+/** A byte may be spelled in so many (`255,`), and this is for the envelope's own facts. */
+const envelopeGrowth = 4;
+const envelopeBytes = 256 * 1024;
 
 function envelopeOf(format: Format): Envelope | null {
   if (format === 'docker') return new DockerEnvelope();
   if (format === 'cri') return new CriEnvelope();
   if (format === 'syslog') return new SyslogLine(syslogFile);
+  if (format === 'journal') return new JournalEnvelope();
   if (format === 'prefix') return new PrefixEnvelope();
   return null;
 }
@@ -41,6 +55,8 @@ function wrappingOf(format: Format, declared: Format, maxLineBytes: number): Wra
 /** A reader for a stream; `saved` is what its reader gave before. */
 export function openReader(options: ReaderOptions, saved: SavedPosition['reader'] | null): Reader {
   if (options.syslog) return syslogReader(options, options.syslog, saved);
+  const { envelope } = options.stream;
+  if (envelope !== undefined) return envelopedStream(options, envelope, saved);
   if (options.format === 'auto') return new AutoReader(options, saved);
   if (!wrapped.has(options.format)) return new StreamReader(options, saved);
   return new EnvelopedReader(
@@ -58,6 +74,20 @@ function syslogReader(
   const wrapping = {
     framing: new SyslogUnits(how),
     envelope: new SyslogEnvelope(how.maxFrameBytes),
+    payloads: payloadsOf(options.format),
+  };
+  return new EnvelopedReader({ ...options, format: innerFormat(options.format) }, wrapping, saved);
+}
+
+/** A stream whose source says in what its lines stand. The limit is one of the text inside, which an envelope may spell at length. */
+function envelopedStream(
+  options: ReaderOptions,
+  envelope: 'cri' | 'journal',
+  saved: SavedPosition['reader'] | null,
+): Reader {
+  const wrapping = {
+    framing: new LineFraming(options.maxLineBytes * envelopeGrowth + envelopeBytes),
+    envelope: envelopeOf(envelope),
     payloads: payloadsOf(options.format),
   };
   return new EnvelopedReader({ ...options, format: innerFormat(options.format) }, wrapping, saved);

@@ -4,7 +4,7 @@
  */
 import type { Format } from '../model/config.ts';
 import type { Fields, FieldValue, LogRecord, StreamInfo } from '../model/record.ts';
-import { addHeadFields, headOf } from './celery.ts';
+import { addHeadFields, addStreamFields, headOf } from './celery.ts';
 import type { Captures, Subject } from './conditions.ts';
 import { type ExceptionFacts, exceptionOf } from './exception.ts';
 import type { Head } from './head.ts';
@@ -106,7 +106,7 @@ export class RecordSubject implements Subject {
   }
 
   get fields(): Record<string, FieldValue> {
-    this.#fields ??= addHeadFields(Object.create(null), this.head);
+    this.#fields ??= addStreamFields(addHeadFields(Object.create(null), this.head), this.stream);
     return this.#fields;
   }
 
@@ -185,7 +185,7 @@ export class RecordSubject implements Subject {
         if (typeof value === 'string') captured[name] = redactValue(value, secrets);
       }
     }
-    addHeadFields(captured, this.#shownHead(secrets));
+    addStreamFields(addHeadFields(captured, this.#shownHead(secrets)), this.stream);
     if (captured['exception'] === undefined && this.exception !== null)
       captured['exception'] = redactFields(this.exception as unknown as FieldValue, secrets);
     return captured;

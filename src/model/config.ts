@@ -40,7 +40,7 @@ export type Multiline =
   | 'indent'
   | { readonly start: string };
 /**
- * What a record looks like. `docker`, `cri`, `syslog` and `prefix` are envelopes: the line in them is read as under `auto`;
+ * What a record looks like. `docker`, `cri`, `syslog`, `journal` and `prefix` are envelopes: the line in them is read as under `auto`;
  * `json` and `logfmt` lines have fields and a message of their own; `celery`, `access` and `rails` have a known head.
  */
 export type Format =
@@ -54,7 +54,8 @@ export type Format =
   | 'docker'
   | 'cri'
   | 'syslog'
-  | 'prefix';
+  | 'prefix'
+  | 'journal';
 
 export interface SourceCommon {
   readonly name: string;
@@ -111,7 +112,24 @@ export interface SyslogSourceConfig extends SourceCommon {
   /** A connection without a byte for so long is closed; null is never. */
   readonly idleTimeoutMs: number | null;
 }
-export type SourceConfig = FileSourceConfig | StdinSourceConfig | SyslogSourceConfig;
+/** Where reading begins at the very first start: ms back from now, or a name. */
+export type Start = FileSourceConfig['start'];
+export interface JournalSourceConfig extends SourceCommon {
+  readonly kind: 'journal';
+  /** Units, by name or pattern; empty is all. */
+  readonly units: readonly string[];
+  readonly userUnits: readonly string[];
+  /** SYSLOG_IDENTIFIER; empty is all. */
+  readonly identifiers: readonly string[];
+  /** 0 to 7: this severity and worse; null is all. */
+  readonly priority: number | null;
+  /** `FIELD=value`, as journalctl takes them. */
+  readonly matches: readonly string[];
+  /** Another place of the journal, absolute; null is the system's. */
+  readonly directory: string | null;
+  readonly start: Start;
+}
+export type SourceConfig = FileSourceConfig | StdinSourceConfig | SyslogSourceConfig | JournalSourceConfig;
 
 /** At most `count` messages in `perMs`. */
 export interface BudgetWindow {

@@ -57,6 +57,10 @@ export interface StreamInfo {
   readonly host: string | null;
   /** Labels of the source. */
   readonly labels: Readonly<Record<string, string>>;
+  /** Facts that hold for all its records (container, pod): fields of each, below those that the record itself gives. */
+  readonly fields?: Fields;
+  /** Each of its lines stands in this envelope, whatever the source's format: that one is of the text inside. */
+  readonly envelope?: 'cri' | 'journal';
 }
 
 /** One log record: a header line with its traceback, or a line. Built only for records that a rule may want. */
