@@ -124,6 +124,7 @@ function whatIsRead(source: SourceConfig): string {
     const chosen = [...source.units, ...source.userUnits, ...source.identifiers, ...source.matches];
     return `the journal${chosen.length > 0 ? `: ${chosen.join(', ')}` : ''}`;
   }
+  if (source.kind === 'http') return `http://${source.listen}`;
   return [
     ...source.udp.map((address) => `udp ${address}`),
     ...source.tcp.map((address) => `tcp ${address}`),

@@ -82,7 +82,7 @@ export function loadPartial(options: LoadOptions): Parsed<Config> {
 interface Loaded {
   readonly config: Config | null;
   readonly problems: readonly Problem[];
-  /** Whether a problem only set a channel aside. */
+  /** Whether a problem only set a channel or a source aside. */
   setAside(problem: Problem): boolean;
 }
 
@@ -140,13 +140,15 @@ function load(options: LoadOptions, mode: 'strict' | 'partial'): Loaded {
     hash: hashOf(options, files, reading),
   };
   const unusable = new Set(
-    channels.filter((channel) => channel.unusable !== null).map((channel) => channel.name),
+    channels.filter((channel) => channel.unusable !== null).map((channel) => `channel ${channel.name}`),
   );
+  for (const source of sources)
+    if (source.kind === 'http' && source.unusable !== null) unusable.add(`source ${source.name}`);
   return {
     config,
     problems: inOrder(reading.problems),
-    setAside: (problem) =>
-      settingAside.has(problem.code) && problem.scope?.kind === 'channel' && unusable.has(problem.scope.name),
+    setAside: ({ code, scope }) =>
+      settingAside.has(code) && scope !== null && unusable.has(`${scope.kind} ${scope.name}`),
   };
 }
 

@@ -4,19 +4,21 @@ import { dirname, resolve } from 'node:path';
 import type { FileSourceConfig, SourceConfig } from '../model/config.ts';
 import type { Origin } from '../model/problem.ts';
 import type { MainValues } from './config-schema.ts';
+import { httpOf } from './http-schema.ts';
 import { journalOf } from './journal-schema.ts';
 import { originOf, quoteShort, type YamlNode } from './nodes.ts';
 import type { Reading } from './reading.ts';
 import { laterSourceKinds, lineBytesDefault, type SourceValues, startDefaultMs } from './source-schema.ts';
 import { syslogOf, syslogSideKeys } from './syslog-schema.ts';
 
-const kindKeys = ['file', 'stdin', 'syslog', 'journal'] as const;
+const kindKeys = ['file', 'stdin', 'syslog', 'journal', 'http'] as const;
 type Kind = (typeof kindKeys)[number];
 const kindWords = {
   file: 'a file',
   stdin: 'standard input',
   syslog: 'syslog',
   journal: 'the journal',
+  http: 'http',
 } as const;
 /** Keys that belong to some kinds alone. */
 const keyOwners: Readonly<Record<string, readonly Kind[]>> = {
@@ -84,13 +86,18 @@ function makeSource(
     const own = syslogOf(values.syslog, values, node, reading);
     return reading.errors > 0 ? null : { kind: 'syslog', ...common, ...own };
   }
+  if (kind === 'http') {
+    if (!values.http || reading.errors > 0) return null;
+    const own = httpOf(values.http, node, reading);
+    return own && { kind: 'http', ...common, ...own };
+  }
   if (!values.file) {
     if (!wrote('file') && !laterSourceKinds.some(wrote)) {
       reading.error(
         'E_MISSING_KEY',
         node,
         `the source "${name}" says nothing to read`,
-        'add `file:` with a path or glob, `syslog:` with an address, `journal: true`, or `stdin: true`',
+        'add `file:` with a path or glob, `syslog:` or `http:` with an address, `journal: true`, or `stdin: true`',
       );
     }
     return null;
@@ -139,10 +146,7 @@ export function refuseSameAddress(
 ): void {
   const owners = new Map<string, string>();
   for (const source of sources) {
-    if (source.kind !== 'syslog') continue;
-    const streams = [...source.tcp, ...source.tls.map(({ listen }) => listen)].map((one) => `tcp ${one}`);
-    const paths = [...source.unix, ...source.unixStream].map((path) => `unix ${path}`);
-    for (const address of [...source.udp.map((one) => `udp ${one}`), ...streams, ...paths]) {
+    for (const address of addressesOf(source)) {
       const owner = owners.get(address);
       const node = found?.get(source.name)?.entry.keyNode;
       if (owner !== undefined && node && !address.endsWith(':0'))
@@ -157,6 +161,15 @@ export function refuseSameAddress(
       owners.set(address, source.name);
     }
   }
+}
+
+/** What a source listens on, each with its kind of socket. */
+function addressesOf(source: SourceConfig): string[] {
+  if (source.kind === 'http') return [`tcp ${source.listen}`];
+  if (source.kind !== 'syslog') return [];
+  const streams = [...source.tcp, ...source.tls.map(({ listen }) => listen)].map((one) => `tcp ${one}`);
+  const paths = [...source.unix, ...source.unixStream].map((path) => `unix ${path}`);
+  return [...source.udp.map((one) => `udp ${one}`), ...streams, ...paths];
 }
 
 /** What the command line names: log files are read from their beginning. */

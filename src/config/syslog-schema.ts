@@ -21,7 +21,7 @@ const connectionsDefault = 512;
 const idleDefaultMs = 3_600_000;
 const fingerprint = /^sha256:([0-9A-Fa-f]{64}|[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){31})$/i;
 
-const address = map(
+export const address = map(
   text({ expects: 'an address such as 0.0.0.0:5514', max: 256 }),
   (value, node, reading) => {
     const found = parseHostPort(value);
@@ -40,7 +40,7 @@ const address = map(
   },
 );
 
-const range = map(
+export const range = map(
   text({ expects: 'an address or a range such as 10.0.0.0/8', max: 64 }),
   (value, node, reading) =>
     parseRange(value)

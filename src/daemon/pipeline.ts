@@ -68,6 +68,8 @@ export class Pipeline implements SourcePort {
   #lastCommitAt = Number.NEGATIVE_INFINITY;
   #timer: { readonly at: number; readonly timer: Timer } | null = null;
   #commitSoon = false;
+  /** Who waits for the next commit. */
+  #waiting: ((durable: boolean) => void)[] = [];
 
   constructor(deps: PipelineDeps, compiled: CompiledRules) {
     this.#deps = deps;
@@ -142,6 +144,19 @@ export class Pipeline implements SourcePort {
     this.#deps.store.positions.delete(key);
   }
 
+  committed(): Promise<boolean> {
+    // Reading bytes without a match again changes nothing, so nothing of them can be lost.
+    if (this.#matchesSinceCommit === 0 && !this.#deps.store.dirty()) return Promise.resolve(true);
+    return new Promise((resolve) => {
+      this.#waiting.push(resolve);
+      if (this.#waiting.length > 1) return;
+      // With the next turn of the loop: what came at the same time is committed together.
+      setImmediate(() => {
+        if (this.#waiting.length > 0) this.commit();
+      });
+    });
+  }
+
   count(source: string, reason: string, by: number): void {
     const { dropped } = this.factsOf(source);
     dropped[reason] = (dropped[reason] ?? 0) + by;
@@ -198,6 +213,7 @@ export class Pipeline implements SourcePort {
     this.#lastCommitAt = this.#deps.clock.monotonic();
     const result = this.#deps.store.dirty() ? this.#deps.store.commit() : ({ ok: true } as const);
     this.#deps.committed(result);
+    for (const resolve of this.#waiting.splice(0)) resolve(result.ok);
     return result;
   }
 
@@ -231,6 +247,7 @@ export class Pipeline implements SourcePort {
           tz: config?.tz ?? 'UTC',
           maxLineBytes: config?.maxLineBytes ?? 262_144,
           syslog: config?.kind === 'syslog' ? config : null,
+          ...(chunk.wire === undefined ? {} : { wire: chunk.wire }),
         },
         saved?.reader ?? null,
       ),

@@ -52,8 +52,7 @@ export class SourceSet {
   async swap(after: Config): Promise<void> {
     for (const [name, { source, config }] of this.#running) {
       const next = after.sources.find((other) => other.name === name);
-      if (next && JSON.stringify({ ...next, origin: null }) === JSON.stringify({ ...config, origin: null }))
-        continue;
+      if (next && isSame(next, config)) continue;
       if (next?.kind === config.kind && source.change) {
         await source.change(next);
         this.#running.set(name, { source, config: next });
@@ -81,4 +80,12 @@ export class SourceSet {
   lagBytes(name: string): number {
     return this.#running.get(name)?.source.lagBytes() ?? 0;
   }
+}
+
+/** Whether a source would do the same under both; where it is written does not count, and what a secret is does. */
+function isSame(one: SourceConfig, other: SourceConfig): boolean {
+  const text = (config: SourceConfig): string => JSON.stringify({ ...config, origin: null });
+  if (text(one) !== text(other)) return false;
+  if (one.kind !== 'http' || other.kind !== 'http') return true;
+  return one.token === null ? other.token === null : one.token.equals(other.token);
 }

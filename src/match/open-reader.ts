@@ -3,9 +3,10 @@
  * decide anew, since a file may begin with a banner or change its ways. Takes and gives what both readers do.
  */
 import type { Format } from '../model/config.ts';
-import type { Chunk, SavedPosition } from '../model/seams.ts';
+import type { Chunk, SavedPosition, Wire } from '../model/seams.ts';
 import type { CompiledRules } from './compile.ts';
 import { EnvelopedReader, type Wrapping } from './enveloped-reader.ts';
+import { CarriedEnvelope, FrameUnits } from './formats/carried.ts';
 import { CriEnvelope } from './formats/cri.ts';
 import { firstLines, formatOf, laterLines } from './formats/detect.ts';
 import { DockerEnvelope } from './formats/docker.ts';
@@ -54,6 +55,7 @@ function wrappingOf(format: Format, declared: Format, maxLineBytes: number): Wra
 
 /** A reader for a stream; `saved` is what its reader gave before. */
 export function openReader(options: ReaderOptions, saved: SavedPosition['reader'] | null): Reader {
+  if (options.wire !== undefined) return carriedReader(options, options.wire, saved);
   if (options.syslog) return syslogReader(options, options.syslog, saved);
   const { envelope } = options.stream;
   if (envelope !== undefined) return envelopedStream(options, envelope, saved);
@@ -88,6 +90,19 @@ function envelopedStream(
   const wrapping = {
     framing: new LineFraming(options.maxLineBytes * envelopeGrowth + envelopeBytes),
     envelope: envelopeOf(envelope),
+    payloads: payloadsOf(options.format),
+  };
+  return new EnvelopedReader({ ...options, format: innerFormat(options.format) }, wrapping, saved);
+}
+
+/** Messages that come one by one, each packed with what is known of it. */
+function carriedReader(options: ReaderOptions, wire: Wire, saved: SavedPosition['reader'] | null): Reader {
+  const wrapping = {
+    framing: new FrameUnits(),
+    envelope:
+      wire === 'carried'
+        ? new CarriedEnvelope()
+        : new SyslogEnvelope(options.maxLineBytes, { structured: false }),
     payloads: payloadsOf(options.format),
   };
   return new EnvelopedReader({ ...options, format: innerFormat(options.format) }, wrapping, saved);

@@ -15,6 +15,18 @@ export class Secret {
   reveal(): string {
     return this.#value;
   }
+  /** Whether a text is it. Takes as long for a wrong text as for the right one, whatever they have in common. */
+  is(text: string): boolean {
+    const own = this.#value;
+    let different = own.length ^ text.length;
+    for (let at = 0; at < text.length; at++)
+      different |= text.charCodeAt(at) ^ (own.length === 0 ? 0 : own.charCodeAt(at % own.length));
+    return different === 0;
+  }
+  /** Whether another secret has the same text. */
+  equals(other: Secret | null): boolean {
+    return other?.is(this.#value) ?? false;
+  }
   toString(): string {
     return '[redacted]';
   }
@@ -129,7 +141,29 @@ export interface JournalSourceConfig extends SourceCommon {
   readonly directory: string | null;
   readonly start: Start;
 }
-export type SourceConfig = FileSourceConfig | StdinSourceConfig | SyslogSourceConfig | JournalSourceConfig;
+export interface HttpSourceConfig extends SourceCommon {
+  readonly kind: 'http';
+  /** `HOST:PORT` */
+  readonly listen: string;
+  /** What a sender must show, or null where everybody may send. */
+  readonly token: Secret | null;
+  /** Why it may not listen (a token that can't be read), or null. */
+  readonly unusable: string | null;
+  /** Bytes of a body as it comes, and of what is in a compressed one. */
+  readonly maxBodyBytes: number;
+  readonly maxUnpackedBytes: number;
+  readonly maxConnections: number;
+  /** A whole request must be there within this time. */
+  readonly requestTimeoutMs: number;
+  /** Addresses and ranges that may send; empty is all. */
+  readonly allowFrom: readonly string[];
+}
+export type SourceConfig =
+  | FileSourceConfig
+  | StdinSourceConfig
+  | SyslogSourceConfig
+  | JournalSourceConfig
+  | HttpSourceConfig;
 
 /** At most `count` messages in `perMs`. */
 export interface BudgetWindow {

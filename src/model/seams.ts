@@ -18,6 +18,9 @@ export interface Timer {
   cancel(): void;
 }
 
+/** What a stream of messages carries. It is one and the same for all of a stream. */
+export type Wire = 'carried' | 'logplex';
+
 /** Bytes of one stream, handed to the pipeline. */
 export interface Chunk {
   readonly stream: StreamInfo;
@@ -33,6 +36,8 @@ export interface Chunk {
   readonly end: 'more' | 'quiet' | 'final';
   /** Where messages end in `data`, ascending, where the transport keeps them apart (datagrams); the last one ends with `data`. */
   readonly frames?: Int32Array;
+  /** How each message of `frames` is packed: records with facts of their own (`model/carried.ts`), or syslog as Logplex writes it. */
+  readonly wire?: Wire;
   /** When the last of these bytes were read, ms. */
   readonly receivedAt: number;
 }
@@ -52,6 +57,8 @@ export interface SourcePort {
   remember(position: SavedPosition): void;
   /** The stream is gone and read to its end: its saved position may be pruned later. */
   forget(key: string): void;
+  /** Resolves once all effects of what was taken so far are durable: true, or false where they can't be made so now. */
+  committed(): Promise<boolean>;
   /** Counts something that was lost or odd, by reason (`copytruncate_recovered`, `truncated`, `nul_bytes`, ...). */
   count(source: string, reason: string, by: number): void;
   /** Says a state of the source, shown by `status`. `ok`, or what is wrong with it. */

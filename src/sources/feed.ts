@@ -3,7 +3,7 @@
  * them to the pipeline, keeps what it did not consume. Its offsets count from the beginning of the stream, and no position outlives it.
  */
 import type { StreamInfo } from '../model/record.ts';
-import type { Chunk, Clock, SourcePort } from '../model/seams.ts';
+import type { Chunk, Clock, SourcePort, Wire } from '../model/seams.ts';
 
 /** Held at most for one stream, however long a message may be: then the pipeline must let go of it. */
 const heldBytesMax = 32 * 1024 * 1024;
@@ -19,6 +19,7 @@ export class Feed {
   #pieces: Buffer[] = [];
   #pieceBytes = 0;
   #frames: Int32Array = noFrames;
+  readonly #wire: Wire | null;
   #offset = 0;
   #ended = false;
   /** Bytes came since it was last quiet. */
@@ -27,7 +28,13 @@ export class Feed {
   lastAt: number;
   #receivedAt: number;
 
-  constructor(deps: { readonly port: SourcePort; readonly clock: Clock }, stream: StreamInfo) {
+  /** `wire`: how its messages are packed, where they are. */
+  constructor(
+    deps: { readonly port: SourcePort; readonly clock: Clock },
+    stream: StreamInfo,
+    wire: Wire | null = null,
+  ) {
+    this.#wire = wire;
     this.#port = deps.port;
     this.#clock = deps.clock;
     this.stream = stream;
@@ -68,16 +75,19 @@ export class Feed {
     this.give(data, null);
   }
 
-  /** The next bytes; they may be used again by the caller once this returns. `frames`: where each message in them ends. */
-  give(data: Buffer, frames: Int32Array | null): void {
+  /**
+   * The next bytes; they may be used again by the caller once this returns. `frames`: where each message in them ends. `quiet`: what is
+   * open is complete with them.
+   */
+  give(data: Buffer, frames: Int32Array | null, end: 'more' | 'quiet' = 'more'): void {
     if (this.#ended) return;
     this.#receivedAt = this.#clock.now();
     this.lastAt = this.#clock.monotonic();
-    this.waits = true;
+    this.waits = end === 'more';
     const held = this.#held.length;
     const bytes = held === 0 ? data : Buffer.concat([this.#held, data]);
     const all = frames === null ? null : joined(this.#frames, frames, held);
-    this.#present(bytes, bytes.length > heldBytesMax ? 'final' : 'more', all);
+    this.#present(bytes, bytes.length > heldBytesMax ? 'final' : end, all);
     if (this.#held.length > 0 && held === 0) this.#held = Buffer.from(this.#held);
   }
 
@@ -107,6 +117,7 @@ export class Feed {
       end,
       receivedAt: this.#receivedAt,
       ...(framed ? { frames } : {}),
+      ...(this.#wire === null ? {} : { wire: this.#wire }),
     });
     this.#offset += consumed;
     this.#held = consumed >= data.length ? nothing : data.subarray(consumed);

@@ -8,6 +8,7 @@ import type { Clock, Source, SourcePort } from '../model/seams.ts';
 import type { CreateWatch } from '../system/watch.ts';
 import type { TimeOf } from './begin.ts';
 import { FileSource } from './file.ts';
+import { HttpSource } from './http.ts';
 import { JournalSource } from './journal.ts';
 import { StdinSource } from './stdin.ts';
 import { SyslogSource } from './syslog.ts';
@@ -43,5 +44,7 @@ export function createSource(config: SourceConfig, deps: SourceDeps): Source {
       return new SyslogSource(config, deps);
     case 'journal':
       return new JournalSource(config, deps);
+    case 'http':
+      return new HttpSource(config, deps);
   }
 }

@@ -102,6 +102,10 @@ export class LinePort implements SourcePort {
     this.#next.delete(key);
   }
 
+  committed(): Promise<boolean> {
+    return Promise.resolve(true);
+  }
+
   count(_source: string, reason: string, by: number): void {
     this.counts.set(reason, (this.counts.get(reason) ?? 0) + by);
   }

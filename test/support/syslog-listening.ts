@@ -94,6 +94,10 @@ export class MessagePort implements SourcePort {
   forget(key: string): void {
     this.forgotten.push(key);
   }
+  committed(): Promise<boolean> {
+    return Promise.resolve(true);
+  }
+
   count(_source: string, reason: string, by: number): void {
     this.counts.set(reason, (this.counts.get(reason) ?? 0) + by);
   }

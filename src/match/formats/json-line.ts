@@ -272,9 +272,9 @@ function timeOfValue(
 }
 
 /** The fields of an object within the limits. Without prototypes, so that no key means more than its value. */
-function fieldsOf(
+export function fieldsOf(
   object: Record<string, unknown>,
-  without: ReadonlySet<string | undefined>,
+  without: ReadonlySet<string | undefined> = new Set(),
 ): Record<string, FieldValue> {
   const budget = { names: maxNames, characters: maxCharacters };
   const fields: Record<string, FieldValue> = Object.create(null);

@@ -72,6 +72,7 @@ export class SyslogEnvelope implements Envelope {
   readonly name = 'syslog';
   readonly #head = new SyslogHead();
   readonly #maxBytes: number;
+  readonly #structured: boolean;
   /** The lane of the last message: lines without a head are the rest of a text that its sender cut. */
   #laneData: Buffer = nothing;
   #escapeData: Buffer = nothing;
@@ -80,8 +81,10 @@ export class SyslogEnvelope implements Envelope {
   #laneFrom = 0;
   #laneTo = 0;
 
-  constructor(maxFrameBytes: number) {
+  /** `structured`: false where the sender leaves structured data out. */
+  constructor(maxFrameBytes: number, options: { readonly structured: boolean } = { structured: true }) {
     this.#maxBytes = maxFrameBytes;
+    this.#structured = options.structured;
   }
 
   read(data: Buffer, unit: Unit): boolean {
@@ -96,7 +99,7 @@ export class SyslogEnvelope implements Envelope {
       }
     }
     const head = this.#head;
-    head.read(text, from, to);
+    head.read(text, from, to, this.#structured);
     unit.part = false;
     unit.bare = false;
     unit.text = text;
@@ -155,7 +158,10 @@ export class SyslogEnvelope implements Envelope {
       text = inflate(data, from, to, this.#maxBytes) ?? data;
       if (text !== data) [begin, end] = [0, Math.min(text.length, this.#maxBytes)];
     }
-    const { found, envelope, time } = parseSyslog(text, begin, end, context);
+    const { found, envelope, time } = parseSyslog(text, begin, end, {
+      ...context,
+      structured: this.#structured,
+    });
     const fields: Record<string, FieldValue> = Object.create(null);
     if (!found) return { time: null, level: null, fields, syslog: null };
     for (const [name, value] of Object.entries(envelope))
