@@ -283,7 +283,8 @@ export class Pipeline implements SourcePort {
     if (this.#commitSoon) return;
     this.#commitSoon = true;
     queueMicrotask(() => {
-      if (this.#commitSoon) this.commit();
+      // Who waits for a commit gets one with this turn of the loop, and others may come into it.
+      if (this.#commitSoon && this.#waiting.length === 0) this.commit();
     });
   }
 

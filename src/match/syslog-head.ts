@@ -144,8 +144,9 @@ export class SyslogHead {
     this.idFrom = idFrom;
     this.idTo = nilEnd(data, idFrom, idTo);
     at = Math.min(idTo + 1, to);
-    if (structured) at = this.#readData(data, at, to);
-    this.#message(data, at, to);
+    if (structured) this.#message(data, this.#readData(data, at, to), to);
+    // Logplex writes one space and no template: a second one is the indent of the text.
+    else this.messageFrom = at;
     return true;
   }
 

@@ -198,6 +198,7 @@ export class HttpIntake {
     const frame = accepted.kind === 'logplex' ? headerText(headers['logplex-frame-id']) : null;
     const known = frame === null ? this.#repeats.wasUnanswered(packed) : this.#repeats.isKnown(frame);
     let batch: Batch | null = null;
+    let committed: Promise<boolean> | null = null;
     if (known) this.count('http_repeated');
     else {
       const body = await unpack(packed, accepted.encoding, this.#config.maxUnpackedBytes);
@@ -210,9 +211,11 @@ export class HttpIntake {
       const sender = headerText(headers['logplex-drain-token']) ?? accepted.address;
       await this.#streams.take(sender, batch, () => {
         if (frame !== null) this.#repeats.took(frame);
+        // Asked for at once, so that bodies that come together are committed together.
+        committed = this.#deps.port.committed();
       });
     }
-    const durable = await this.#deps.port.committed();
+    const durable = await (committed ?? this.#deps.port.committed());
     if ((!durable || response.destroyed) && frame === null) this.#repeats.leftUnanswered(packed);
     if (!durable) {
       this.count('http_not_durable');

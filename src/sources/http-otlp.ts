@@ -53,6 +53,8 @@ export function readOtlp(body: Json): Batch {
 function writeRecord(writer: BatchWriter, record: Json, above: Json, base: string): void {
   const own = attributes(record['attributes']);
   const fields: Record<string, FieldValue> = { ...above, ...own };
+  // It is the record's trace, and needn't be there twice.
+  delete fields['exception.stacktrace'];
   for (const [name, field] of [
     ['traceId', 'trace_id'],
     ['spanId', 'span_id'],

@@ -38,8 +38,9 @@ export function writeShipped(writer: BatchWriter, record: Json, time: number | n
   let at = time;
   for (const [name, value] of Object.entries(record)) {
     if (name === lineKey) continue;
-    if ((timeKeys as readonly string[]).includes(name)) at ??= timeOf(value);
-    fields[name] = value;
+    const stamp = (timeKeys as readonly string[]).includes(name) ? timeOf(value) : null;
+    if (stamp === null) fields[name] = value;
+    else at ??= stamp;
   }
   const level = levelOfWord(record['level'] ?? record['severity'] ?? record['levelname']);
   writer.record({ time: at, level, fields }, laneOf(record), String(record[lineKey] ?? ''));
