@@ -53,10 +53,9 @@ type Own = Omit<HttpSourceConfig, keyof SourceCommon | 'kind'>;
 export function httpOf(found: HttpValues, node: YamlNode, reading: Reading): Own | null {
   const { listen } = found;
   const written = node.kind === 'map' ? entryOf(node, 'http')?.value : undefined;
-  // What was written and could not be read was said; without it this would listen for everybody.
-  const lost = (['listen', 'token', 'token_file', 'allow_from'] as const).some(
-    (name) => written?.kind === 'map' && entryOf(written, name) && found[name] === undefined,
-  );
+  // What was written and could not be read was said. Left out, it might have been what keeps others away.
+  const values: Readonly<Record<string, unknown>> = found;
+  const lost = written?.kind === 'map' && written.entries.some((entry) => values[entry.key] === undefined);
   if (listen === undefined || lost) return null;
   if (found.token && found.token_file) {
     reading.error(

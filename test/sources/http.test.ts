@@ -657,7 +657,7 @@ describe('the listener', () => {
   });
 
   it('without its token it does not listen; with one before, the old one holds', async () => {
-    const none = await httpListening({ unusable: '${TOKEN} is not set' });
+    const none = await httpListening({ unusable: 'TOKEN is not set' });
     expect(none.port.states).toEqual([expect.stringMatching(/^failing: .*TOKEN/)]);
     await none.change({ unusable: null, token: new Secret('t') });
     expect((await none.post('x', 'text/plain', { authorization: 'Bearer t' }))?.status).toBe(200);
@@ -676,7 +676,6 @@ describe('the listener', () => {
     const sent = send(at, 'last words');
     await waitFor('it to be taken', () => port.messages.length === 1);
     const stopped = source.stop();
-    await waitFor('the port to be closed', async () => undefined, 1).catch(() => undefined);
     durable(true);
     expect((await sent)?.status).toBe(200);
     await stopped;
