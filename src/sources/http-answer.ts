@@ -2,6 +2,7 @@
  * Answers as senders want them: a short sentence, or the JSON that OTLP asks for. Writes one answer to one request; decides nothing.
  */
 import type { ServerResponse } from 'node:http';
+import { encodeStatus, encodeSuccess } from './http-otlp-proto.ts';
 
 export interface Answer {
   readonly status: number;
@@ -19,22 +20,20 @@ export interface Answer {
 const grpcCodes: Readonly<Record<number, number>> = { 400: 3, 401: 16, 403: 7, 404: 5, 413: 8, 415: 3 };
 const grpcUnavailable = 14;
 
+const rejectedWords = 'some records are no objects';
+const protobuf = 'application/x-protobuf';
+
+/** How a sender wants its answer: OTLP in one of its encodings, or anything. */
+export type AnswerForm = 'otlp-json' | 'otlp-protobuf' | 'plain';
+
+/** Writes an answer. `closing`: its connection ends with it. */
 export function writeAnswer(
   response: ServerResponse,
   answer: Answer,
-  how: { readonly otlp: boolean; readonly closing: boolean },
+  how: { readonly form: AnswerForm; readonly closing: boolean },
 ): void {
-  const { status, message, records = 0, rejected = 0, retryAfter, headers } = answer;
-  let type = 'application/json';
-  let body: string;
-  if (message === null) {
-    body = JSON.stringify(how.otlp ? otlpSuccess(rejected) : { records });
-  } else if (how.otlp) {
-    body = JSON.stringify({ code: grpcCodes[status] ?? grpcUnavailable, message });
-  } else {
-    type = 'text/plain; charset=utf-8';
-    body = `${message}\n`;
-  }
+  const { status, retryAfter, headers } = answer;
+  const [type, body] = bodyOf(answer, how.form);
   response.writeHead(status, {
     'content-type': type,
     'content-length': Buffer.byteLength(body),
@@ -45,7 +44,20 @@ export function writeAnswer(
   response.end(body);
 }
 
-function otlpSuccess(rejected: number): object {
+function bodyOf(answer: Answer, form: AnswerForm): readonly [type: string, body: string | Buffer] {
+  const { status, message, records = 0, rejected = 0 } = answer;
+  const code = grpcCodes[status] ?? grpcUnavailable;
+  if (form === 'otlp-protobuf')
+    return [
+      protobuf,
+      message === null ? encodeSuccess(rejected, rejectedWords) : encodeStatus(code, message),
+    ];
+  if (message !== null && form === 'plain') return ['text/plain; charset=utf-8', `${message}\n`];
+  const body = message !== null ? { code, message } : form === 'plain' ? { records } : jsonSuccess(rejected);
+  return ['application/json', JSON.stringify(body)];
+}
+
+function jsonSuccess(rejected: number): object {
   if (rejected === 0) return {};
-  return { partialSuccess: { rejectedLogRecords: rejected, errorMessage: 'some records are no objects' } };
+  return { partialSuccess: { rejectedLogRecords: rejected, errorMessage: rejectedWords } };
 }

@@ -5,10 +5,12 @@
 import { type Batch, emptyBatch, type Refusal } from './http-batch.ts';
 import { readFluent } from './http-fluent.ts';
 import { readJson, skipBlanks } from './http-json.ts';
+import { readOtlp } from './http-otlp.ts';
+import { decodeOtlp } from './http-otlp-proto.ts';
 
 const lineFeed = 0x0a;
 
-export type BodyKind = 'logplex' | 'msgpack' | 'json' | 'form' | 'text' | 'lines-of-json';
+export type BodyKind = 'logplex' | 'msgpack' | 'json' | 'protobuf' | 'form' | 'text' | 'lines-of-json';
 
 /** The kind of a body by its `Content-Type`, or why it is not taken. */
 export function kindOfType(type: string): BodyKind | Refusal {
@@ -27,12 +29,7 @@ export function kindOfType(type: string): BodyKind | Refusal {
     return 'lines-of-json';
   if (name.endsWith('+json')) return 'json';
   if (name === 'application/x-www-form-urlencoded') return 'form';
-  if (name === 'application/x-protobuf' || name === 'application/protobuf')
-    return {
-      status: 415,
-      message:
-        'protobuf is not read here: send OTLP as JSON (encoding: json, or OTEL_EXPORTER_OTLP_LOGS_PROTOCOL=http/json)',
-    };
+  if (name === 'application/x-protobuf' || name === 'application/protobuf') return 'protobuf';
   if (name.startsWith('multipart/'))
     return { status: 415, message: 'multipart is not read here: send the lines themselves as the body' };
   return 'text';
@@ -40,12 +37,20 @@ export function kindOfType(type: string): BodyKind | Refusal {
 
 /** The records of a body that is no Logplex one. */
 export function readBody(body: Buffer, kind: Exclude<BodyKind, 'logplex'>): Batch | Refusal {
+  if (kind === 'protobuf') return readProtobuf(body);
   const start = skipBlanks(body, 0);
   if (start >= body.length) return emptyBatch;
   if (kind === 'msgpack') return readFluent(body);
   if (kind === 'form') return readForm(body, start);
   if (kind === 'json') return readJson(body, false) ?? lines(body);
   return readJson(body, true) ?? lines(body);
+}
+
+/** Protobuf says nothing of itself: on this listener it is OTLP. */
+function readProtobuf(body: Buffer): Batch | Refusal {
+  const request = decodeOtlp(body);
+  if (request === null) return { status: 400, message: 'the body is no OTLP request for logs in protobuf' };
+  return readOtlp(request);
 }
 
 /** `payload=...`, as Papertrail sends its JSON. Anything else is what curl calls a form and is none. */

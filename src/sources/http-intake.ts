@@ -6,7 +6,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { HttpSourceConfig } from '../model/config.ts';
 import type { Clock, SourcePort } from '../model/seams.ts';
 import { addressTest, plainAddress } from './allowed.ts';
-import { type Answer, writeAnswer } from './http-answer.ts';
+import { type Answer, type AnswerForm, writeAnswer } from './http-answer.ts';
 import { type Batch, isRefusal, type Refusal } from './http-batch.ts';
 import { type BodyKind, kindOfType, readBody } from './http-body.ts';
 import { readLogplex } from './http-logplex.ts';
@@ -96,7 +96,7 @@ export class HttpIntake {
       open = false;
     };
     response.once('close', done);
-    const otlp = /\/v1\/logs\/?(?:\?|$)/.test(request.url ?? '');
+    const form = formOf(request);
     void this.#answerOf(request, response)
       .catch((error: unknown): Answer => {
         this.say('fault', `a request could not be taken: ${error instanceof Error ? error.message : error}`);
@@ -104,7 +104,7 @@ export class HttpIntake {
       })
       .then((answer) => {
         if (answer !== null && !response.destroyed)
-          writeAnswer(response, answer, { otlp, closing: this.closing });
+          writeAnswer(response, answer, { form, closing: this.closing });
         else done();
       });
   }
@@ -269,6 +269,11 @@ export class HttpIntake {
 
 function tooLarge(max: number): Refusal {
   return { status: 413, message: `the body is larger than ${max} bytes: send smaller batches` };
+}
+
+function formOf({ url, headers }: IncomingMessage): AnswerForm {
+  if (/^application\/(x-)?protobuf\b/i.test(headers['content-type'] ?? '')) return 'otlp-protobuf';
+  return /\/v1\/logs\/?(?:\?|$)/.test(url ?? '') ? 'otlp-json' : 'plain';
 }
 
 function headerText(value: string | readonly string[] | undefined): string | null {

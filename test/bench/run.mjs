@@ -9,6 +9,7 @@ import { createServer } from 'node:http';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { httpBench } from './http.mjs';
 import { makeLog, rulesOf } from './log.mjs';
 import { best, cpuSeconds, peakMiB, residentMiB, run } from './measure.mjs';
 import { syslogBench } from './syslog.mjs';
@@ -314,5 +315,6 @@ if (wants('syslog')) {
   const size = quick ? { seconds: 10, messages: 1_000_000 } : { seconds: 60, messages: 5_000_000 };
   await syslogBench({ configFor, startDaemon, rulesOf, dir, ...size });
 }
+if (wants('http')) await httpBench({ configFor, startDaemon, rulesOf });
 server.close();
 process.exit(0);

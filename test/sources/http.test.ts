@@ -269,17 +269,76 @@ describe('shippers, as they send by default', () => {
     expect(port.records[2]).toMatchObject({ level: 'warning', message: 'map' });
   });
 
-  it('OpenTelemetry: success is an empty object, an error has a code, protobuf and traces are told what to send', async () => {
+  it('OpenTelemetry: success is an empty object, an error has a code, traces are told what to send', async () => {
     const { bound } = await httpListening();
     const post = (path: string, type: string, body: string) =>
       send(bound(), body, { path, headers: { 'content-type': type } });
     expect((await post('/v1/logs', json, '{"resourceLogs":[]}'))?.text).toBe('{}');
     const bad = await post('/v1/logs', json, '{');
     expect([bad?.status, JSON.parse(bad?.text ?? '').code]).toEqual([400, 3]);
-    const proto = await post('/v1/logs', 'application/x-protobuf', 'x');
-    expect(proto?.status).toBe(415);
-    expect(proto?.text).toContain('encoding: json');
     expect((await post('/v1/traces', json, '{}'))?.status).toBe(404);
+  });
+
+  it('OpenTelemetry: protobuf, as collectors and SDKs send by default, and answers in kind', async () => {
+    const { bound, port } = await httpListening();
+    // field: bytes; a number is its wire type 0, a bigint is fixed64.
+    const field = (number: number, value: string | Buffer | number | bigint): Buffer => {
+      if (typeof value === 'number') return Buffer.from([number << 3, value]);
+      if (typeof value === 'bigint') {
+        const bytes = Buffer.alloc(9);
+        bytes[0] = (number << 3) | 1;
+        bytes.writeBigUInt64LE(value, 1);
+        return bytes;
+      }
+      const data = Buffer.from(value);
+      const length = data.length < 128 ? [data.length] : [(data.length & 127) | 128, data.length >> 7];
+      return Buffer.concat([Buffer.from([(number << 3) | 2, ...length]), data]);
+    };
+    const join = (...parts: Buffer[]): Buffer => Buffer.concat(parts);
+    const attribute = (name: string, value: Buffer): Buffer => join(field(1, name), field(2, value));
+    const record = join(
+      field(1, 1_763_710_000_123_456_789n),
+      field(2, 17),
+      field(3, 'ERROR'),
+      field(5, field(1, 'payment failed')),
+      field(6, attribute('order', field(3, 42))),
+      field(6, attribute('ok', field(2, 0))),
+      field(6, attribute('list', field(5, join(field(1, field(1, 'a')), field(1, field(1, 'b')))))),
+      field(8, 1_763_710_000_123_456_789n),
+      field(9, Buffer.from('5b8efff798038103d269b633813fc60c', 'hex')),
+      field(99, 'from a later version'),
+    );
+    const logs = join(field(1, field(1, 'orders')), field(2, record));
+    const resource = field(1, attribute('service.name', field(1, 'shop')));
+    const body = field(1, join(field(1, resource), field(2, logs)));
+    const post = (sent: Buffer) =>
+      send(bound(), sent, { path: '/v1/logs', headers: { 'content-type': 'application/x-protobuf' } });
+    const answer = await post(body);
+    expect([answer?.status, answer?.headers['content-type'], answer?.text]).toEqual([
+      200,
+      'application/x-protobuf',
+      '',
+    ]);
+    expect(port.records).toHaveLength(1);
+    expect(port.records[0]).toMatchObject({
+      message: 'payment failed',
+      level: 'error',
+      time: 1_763_710_000_123,
+      fields: {
+        'service.name': 'shop',
+        logger: 'orders',
+        order: 42,
+        ok: false,
+        list: ['a', 'b'],
+        trace_id: '5b8efff798038103d269b633813fc60c',
+      },
+    });
+    const cut = await post(body.subarray(0, body.length - 1));
+    expect([cut?.status, cut?.headers['content-type']]).toEqual([400, 'application/x-protobuf']);
+    expect(cut?.text).toContain('no OTLP request');
+    expect((await post(Buffer.from([0x0a, 0xff, 0xff, 0xff, 0xff, 0x0f])))?.status).toBe(400);
+    expect((await post(Buffer.alloc(0)))?.status).toBe(200);
+    expect(port.records).toHaveLength(1);
   });
 
   it('Papertrail: events of a search, and counts alone', async () => {
