@@ -25,6 +25,7 @@ export class HttpStreams {
   /** Streams are told apart from those of another run. */
   readonly #begun: number;
   #made = 0;
+  #ended = false;
 
   constructor(
     deps: { readonly port: SourcePort; readonly clock: Clock },
@@ -45,8 +46,12 @@ export class HttpStreams {
     this.#streams.clear();
   }
 
-  /** Hands a batch of a sender on. `taken` runs at once when the last byte was taken, before anything can be committed. */
+  /**
+   * Hands a batch of a sender on. `taken` runs at once when the last byte was taken, before anything can be committed. Rejects when the
+   * source ended before that.
+   */
   async take(sender: string, batch: Batch, taken: () => void): Promise<void> {
+    this.#mustRun();
     const stream = this.#of(sender, batch.wire);
     if (stream.work === null && batch.data.length <= pieceBytes) {
       stream.feed.give(batch.data, batch.frames, 'quiet');
@@ -68,6 +73,7 @@ export class HttpStreams {
 
   /** Nothing will come: all of them are complete. */
   end(): void {
+    this.#ended = true;
     for (const { feed } of this.#streams.values()) feed.end();
     this.#streams.clear();
   }
@@ -87,7 +93,13 @@ export class HttpStreams {
       feed.give(data.subarray(at, end), own, end === data.length ? 'quiet' : 'more');
       at = end;
       if (at < data.length) await new Promise((resolve) => setImmediate(resolve));
+      this.#mustRun();
     }
+  }
+
+  /** What is taken from here on would be nobody's: its sender must send it again. */
+  #mustRun(): void {
+    if (this.#ended) throw new Error('the source has stopped');
   }
 
   #of(sender: string, wire: Wire | null): Stream {
