@@ -29,6 +29,13 @@ async function place(source = (port: number) => `{ http: '127.0.0.1:${port}' }`)
   return { dir, server, port, write };
 }
 
+/** A daemon that listens; somebody else may have had the port for a moment. */
+async function listening(dir: string): Promise<RunningDaemon> {
+  const daemon = await startDaemon(dir);
+  await until('it to listen', async () => (await daemon.status()).sources['intake']?.state === 'ok');
+  return daemon;
+}
+
 /** Number -> how often it is counted: the highest count that was told of it. */
 function told(server: WebhookServer): Map<string, number> {
   const counts = new Map<string, number>();
@@ -74,7 +81,7 @@ describe('kill -9 between bytes read and commit', () => {
     expect(signal).toBe('SIGKILL');
     const before = answered.size;
     expect(before).toBeLessThan(total);
-    const daemon = await startDaemon(dir);
+    const daemon = await listening(dir);
     await until('what was answered', async () => [...answered].every((n) => told(server).has(String(n))));
     // Heroku sends what it got no answer for again; and here, the answered ones too.
     for (let n = 1; n <= total; n++) await post(n);
@@ -89,7 +96,7 @@ describe('kill -9 between bytes read and commit', () => {
     const { dir, server, port } = await place();
     const answered = new Set<number>();
     let next = 0;
-    let running: RunningDaemon | null = await startDaemon(dir);
+    let running: RunningDaemon | null = await listening(dir);
     for (let round = 0; round < 3; round++) {
       const until = next + 40;
       const senders = Array.from({ length: 8 }, async () => {
@@ -103,7 +110,7 @@ describe('kill -9 between bytes read and commit', () => {
       running.child.kill('SIGKILL');
       await running.ended;
       await Promise.all(senders);
-      running = await startDaemon(dir);
+      running = await listening(dir);
     }
     await until('what was answered', async () => [...answered].every((n) => told(server).has(String(n))));
     expect(answered.size).toBeGreaterThan(30);
@@ -128,7 +135,7 @@ describe('a daemon that takes logs over HTTP', () => {
 
   it('an edit keeps the listener, a wrong one changes nothing, and a token holds from then on', async () => {
     const { dir, server, port, write } = await place();
-    const daemon = await startDaemon(dir);
+    const daemon = await listening(dir);
     write(`{ intake: { http: { listen: nowhere, tokn: a } } }`);
     await until('the refusal', async () => !(await daemon.status()).config.ok);
     expect((await send(port, 'seq=1'))?.status).toBe(200);
@@ -158,7 +165,7 @@ describe('a daemon that takes logs over HTTP', () => {
 
   it('SIGTERM ends it within 8 s, also while a body is on its way', async () => {
     const { dir, server, port } = await place();
-    const daemon = await startDaemon(dir);
+    const daemon = await listening(dir);
     expect((await send(port, 'seq=1'))?.status).toBe(200);
     const slow = connect(port, '127.0.0.1');
     slow.on('error', () => undefined);

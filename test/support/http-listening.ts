@@ -124,7 +124,7 @@ export function send(
 ): Promise<Answered | null> {
   const { method = 'POST', path = '/', headers = {} } = options;
   return new Promise((resolve) => {
-    const sent = request({ host: '127.0.0.1', port, method, path, headers }, (answer) => {
+    const sent = request({ agent: false, host: '127.0.0.1', port, method, path, headers }, (answer) => {
       let text = '';
       answer.on('data', (part: Buffer) => (text += part.toString()));
       answer.on('end', () => resolve({ status: answer.statusCode ?? 0, headers: answer.headers, text }));
