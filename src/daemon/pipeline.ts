@@ -247,7 +247,6 @@ export class Pipeline implements SourcePort {
           tz: config?.tz ?? 'UTC',
           maxLineBytes: config?.maxLineBytes ?? 262_144,
           syslog: config?.kind === 'syslog' ? config : null,
-          ...(chunk.wire === undefined ? {} : { wire: chunk.wire }),
         },
         saved?.reader ?? null,
       ),

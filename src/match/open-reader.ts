@@ -3,7 +3,7 @@
  * decide anew, since a file may begin with a banner or change its ways. Takes and gives what both readers do.
  */
 import type { Format } from '../model/config.ts';
-import type { Chunk, SavedPosition, Wire } from '../model/seams.ts';
+import type { Chunk, SavedPosition } from '../model/seams.ts';
 import type { CompiledRules } from './compile.ts';
 import { EnvelopedReader, type Wrapping } from './enveloped-reader.ts';
 import { CarriedEnvelope, FrameUnits } from './formats/carried.ts';
@@ -55,9 +55,9 @@ function wrappingOf(format: Format, declared: Format, maxLineBytes: number): Wra
 
 /** A reader for a stream; `saved` is what its reader gave before. */
 export function openReader(options: ReaderOptions, saved: SavedPosition['reader'] | null): Reader {
-  if (options.wire !== undefined) return carriedReader(options, options.wire, saved);
   if (options.syslog) return syslogReader(options, options.syslog, saved);
   const { envelope } = options.stream;
+  if (envelope === 'carried' || envelope === 'logplex') return messages(options, envelope, saved);
   if (envelope !== undefined) return envelopedStream(options, envelope, saved);
   if (options.format === 'auto') return new AutoReader(options, saved);
   if (!wrapped.has(options.format)) return new StreamReader(options, saved);
@@ -96,11 +96,15 @@ function envelopedStream(
 }
 
 /** Messages that come one by one, each packed with what is known of it. */
-function carriedReader(options: ReaderOptions, wire: Wire, saved: SavedPosition['reader'] | null): Reader {
+function messages(
+  options: ReaderOptions,
+  envelope: 'carried' | 'logplex',
+  saved: SavedPosition['reader'] | null,
+): Reader {
   const wrapping = {
     framing: new FrameUnits(),
     envelope:
-      wire === 'carried'
+      envelope === 'carried'
         ? new CarriedEnvelope()
         : new SyslogEnvelope(options.maxLineBytes, { structured: false }),
     payloads: payloadsOf(options.format),

@@ -6,7 +6,7 @@
 import type { Format, Multiline, SyslogFraming } from '../model/config.ts';
 import type { RecordMatch, RuleHit } from '../model/match.ts';
 import type { StreamInfo } from '../model/record.ts';
-import type { Chunk, SavedPosition, Wire } from '../model/seams.ts';
+import type { Chunk, SavedPosition } from '../model/seams.ts';
 import { headOf } from './celery.ts';
 import { cleanText, leadingNuls, markLength } from './clean.ts';
 import type { CompiledRules } from './compile.ts';
@@ -26,8 +26,6 @@ export interface ReaderOptions {
   readonly maxLineBytes: number;
   /** The stream is a connection or a sender of syslog. */
   readonly syslog?: { readonly framing: SyslogFraming; readonly maxFrameBytes: number } | null;
-  /** The stream carries messages that are packed so. */
-  readonly wire?: Wire;
 }
 
 export interface ReadCounts {

@@ -46,6 +46,9 @@ export interface SyslogEnvelope {
   > | null;
 }
 
+/** Envelopes that a source itself knows of. */
+export type StreamEnvelope = 'cri' | 'journal' | 'carried' | 'logplex';
+
 /** A stream of bytes with an identity: one file (whatever its names), one standard input, one socket peer. */
 export interface StreamInfo {
   /** Name of the source in the configuration. */
@@ -59,8 +62,11 @@ export interface StreamInfo {
   readonly labels: Readonly<Record<string, string>>;
   /** Facts that hold for all its records (container, pod): fields of each, below those that the record itself gives. */
   readonly fields?: Fields;
-  /** Each of its lines stands in this envelope, whatever the source's format: that one is of the text inside. */
-  readonly envelope?: 'cri' | 'journal';
+  /**
+   * Each of its lines stands in this envelope, whatever the source's format: that one is of the text inside. `carried` (see `carried.ts`) and
+   * `logplex` (syslog without structured data) are of messages: the source says where each ends, with `Chunk.frames`.
+   */
+  readonly envelope?: StreamEnvelope;
 }
 
 /** One log record: a header line with its traceback, or a line. Built only for records that a rule may want. */

@@ -18,9 +18,6 @@ export interface Timer {
   cancel(): void;
 }
 
-/** What a stream of messages carries. It is one and the same for all of a stream. */
-export type Wire = 'carried' | 'logplex';
-
 /** Bytes of one stream, handed to the pipeline. */
 export interface Chunk {
   readonly stream: StreamInfo;
@@ -36,8 +33,6 @@ export interface Chunk {
   readonly end: 'more' | 'quiet' | 'final';
   /** Where messages end in `data`, ascending, where the transport keeps them apart (datagrams); the last one ends with `data`. */
   readonly frames?: Int32Array;
-  /** How each message of `frames` is packed: records with facts of their own (`model/carried.ts`), or syslog as Logplex writes it. */
-  readonly wire?: Wire;
   /** When the last of these bytes were read, ms. */
   readonly receivedAt: number;
 }

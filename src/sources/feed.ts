@@ -3,7 +3,7 @@
  * them to the pipeline, keeps what it did not consume. Its offsets count from the beginning of the stream, and no position outlives it.
  */
 import type { StreamInfo } from '../model/record.ts';
-import type { Chunk, Clock, SourcePort, Wire } from '../model/seams.ts';
+import type { Chunk, Clock, SourcePort } from '../model/seams.ts';
 
 /** Held at most for one stream, however long a message may be: then the pipeline must let go of it. */
 const heldBytesMax = 32 * 1024 * 1024;
@@ -19,7 +19,6 @@ export class Feed {
   #pieces: Buffer[] = [];
   #pieceBytes = 0;
   #frames: Int32Array = noFrames;
-  readonly #wire: Wire | null;
   #offset = 0;
   #ended = false;
   /** Bytes came since it was last quiet. */
@@ -28,13 +27,7 @@ export class Feed {
   lastAt: number;
   #receivedAt: number;
 
-  /** `wire`: how its messages are packed, where they are. */
-  constructor(
-    deps: { readonly port: SourcePort; readonly clock: Clock },
-    stream: StreamInfo,
-    wire: Wire | null = null,
-  ) {
-    this.#wire = wire;
+  constructor(deps: { readonly port: SourcePort; readonly clock: Clock }, stream: StreamInfo) {
     this.#port = deps.port;
     this.#clock = deps.clock;
     this.stream = stream;
@@ -117,7 +110,6 @@ export class Feed {
       end,
       receivedAt: this.#receivedAt,
       ...(framed ? { frames } : {}),
-      ...(this.#wire === null ? {} : { wire: this.#wire }),
     });
     this.#offset += consumed;
     this.#held = consumed >= data.length ? nothing : data.subarray(consumed);

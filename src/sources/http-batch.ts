@@ -3,12 +3,11 @@
  * that is nothing of the kind is a refusal, with the sentence that its sender reads.
  */
 import { type CarriedFacts, carriedHead, factsMark } from '../model/carried.ts';
-import type { Wire } from '../model/seams.ts';
 
 /** The records of one body. */
 export interface Batch {
-  /** How messages are packed; null: lines, as a file has them. */
-  readonly wire: Wire | null;
+  /** In what each message stands; null: lines, as a file has them. */
+  readonly envelope: 'carried' | 'logplex' | null;
   /** Lines end with a line feed, the last one too. */
   readonly data: Buffer;
   /** Where messages end in `data`; null for lines. */
@@ -28,7 +27,13 @@ export function isRefusal(found: Batch | Refusal): found is Refusal {
   return 'status' in found;
 }
 
-export const emptyBatch: Batch = { wire: null, data: Buffer.alloc(0), frames: null, records: 0, counts: {} };
+export const emptyBatch: Batch = {
+  envelope: null,
+  data: Buffer.alloc(0),
+  frames: null,
+  records: 0,
+  counts: {},
+};
 
 /** Bytes that a batch begins with. */
 const firstBytes = 16 * 1024;
@@ -59,7 +64,7 @@ export class BatchWriter {
 
   finish(counts: Batch['counts'] = {}): Batch {
     return {
-      wire: 'carried',
+      envelope: 'carried',
       data: this.#data.subarray(0, this.#used),
       frames: this.#frames.subarray(0, this.#records),
       records: this.#records,

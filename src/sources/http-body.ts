@@ -67,5 +67,5 @@ function lines(body: Buffer): Batch {
   const data = ended ? body : Buffer.concat([body, Buffer.of(lineFeed)]);
   let records = 0;
   for (let at = data.indexOf(lineFeed); at >= 0; at = data.indexOf(lineFeed, at + 1)) records++;
-  return { wire: null, data, frames: null, records, counts: {} };
+  return { envelope: null, data, frames: null, records, counts: {} };
 }

@@ -49,7 +49,7 @@ export function readLogplex(body: Buffer, announced: number | null): LogplexBatc
   }
   const mismatch = announced !== null && announced !== ends.length ? 1 : 0;
   const batch: Batch = {
-    wire: 'logplex',
+    envelope: 'logplex',
     data: data.subarray(0, used),
     frames: Int32Array.from(ends),
     records: ends.length,

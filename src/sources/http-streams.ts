@@ -2,7 +2,7 @@
  * The streams of one HTTP source: one for each sender and kind of records, so that lines of two senders never touch. Takes batches, hands
  * them to the pipeline a piece at a time, and tells when they are taken. Each body is complete with its end.
  */
-import type { Clock, SourcePort, Wire } from '../model/seams.ts';
+import type { Clock, SourcePort } from '../model/seams.ts';
 import { Feed } from './feed.ts';
 import type { Batch } from './http-batch.ts';
 
@@ -52,7 +52,7 @@ export class HttpStreams {
    */
   async take(sender: string, batch: Batch, taken: () => void): Promise<void> {
     this.#mustRun();
-    const stream = this.#of(sender, batch.wire);
+    const stream = this.#of(sender, batch.envelope);
     if (stream.work === null && batch.data.length <= pieceBytes) {
       stream.feed.give(batch.data, batch.frames, 'quiet');
       taken();
@@ -102,15 +102,22 @@ export class HttpStreams {
     if (this.#ended) throw new Error('the source has stopped');
   }
 
-  #of(sender: string, wire: Wire | null): Stream {
-    const key = `${wire ?? 'lines'}:${sender}`;
+  #of(sender: string, envelope: Batch['envelope']): Stream {
+    const key = `${envelope ?? 'lines'}:${sender}`;
     let stream = this.#streams.get(key);
     if (stream) this.#streams.delete(key);
     else {
       if (this.#streams.size >= streamsMax) this.#makeRoom();
       const id = `http:${this.#source}:${key}:${this.#begun}.${++this.#made}`;
-      const info = { source: this.#source, key: id, path: null, host: sender, labels: this.#labels };
-      stream = { feed: new Feed(this.#deps, info, wire), work: null };
+      const info = {
+        source: this.#source,
+        key: id,
+        path: null,
+        host: sender,
+        labels: this.#labels,
+        ...(envelope === null ? {} : { envelope }),
+      };
+      stream = { feed: new Feed(this.#deps, info), work: null };
     }
     // The one that was used last stands last.
     this.#streams.set(key, stream);

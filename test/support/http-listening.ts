@@ -41,10 +41,10 @@ export class RecordPort implements SourcePort {
 
   take(chunk: Chunk): number {
     this.takes++;
-    const { stream, wire } = chunk;
+    const { stream } = chunk;
     let known = this.#readers.get(stream.key);
     if (!known) {
-      const options = { ...this.#config(), stream, ...(wire === undefined ? {} : { wire }) };
+      const options = { ...this.#config(), stream };
       known = { reader: openReader(options, null), offset: 0 };
       this.#readers.set(stream.key, known);
     }
