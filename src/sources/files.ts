@@ -49,3 +49,15 @@ export function foldersOf(path: string): string[] {
   }
   return dirs;
 }
+
+/** The names that rotated files of a path are named after: its own, and that of a link's target. */
+export function basesOf(path: string): string[] {
+  const bases = [posix.basename(path)];
+  try {
+    const real = posix.basename(realpathSync(path));
+    if (!bases.includes(real)) bases.push(real);
+  } catch {
+    // A dangling link, or nothing there.
+  }
+  return bases;
+}

@@ -16,6 +16,7 @@ import {
   statLater,
   statNow,
 } from './disk.ts';
+import { basesOf } from './files.ts';
 import {
   type ContentFacts,
   compareContent,
@@ -83,14 +84,14 @@ async function listCandidates(
   folder: Folder,
   exclude: ReadonlySet<string>,
 ): Promise<Candidate[]> {
-  const base = posix.basename(wanted.path);
+  const bases = basesOf(wanted.path);
   const found: Candidate[] = [];
   for (const name of folder.names) {
     if (name.kind !== 'file') continue;
     const raw = rawPath(folder.dir, name.raw);
     const stat = folder.remote ? await statLater(raw) : statNow(raw);
     if (isFault(stat) || !stat.isFile() || stat.size === 0n || exclude.has(inodeName(stat))) continue;
-    const related = rotatedName(base, name.text) !== null;
+    const related = bases.some((base) => rotatedName(base, name.text) !== null);
     found.push({ path: posix.join(folder.dir, name.text), raw, stat, related });
   }
   const same = inodeName(wanted.id);

@@ -8,6 +8,7 @@ import { posix } from 'node:path';
 import type { FileSourceConfig } from '../model/config.ts';
 import type { SavedPosition } from '../model/seams.ts';
 import { type Beginning, findBeginning, type TimeOf } from './begin.ts';
+import { containerOfPath } from './container-path.ts';
 import { EndedStreams, headTest } from './ended.ts';
 import {
   type ContentFacts,
@@ -297,7 +298,9 @@ export class Streams {
   }
 
   #stream(key: string, path: string): Tail['stream'] {
-    return { source: this.#config.name, key, path, host: null, labels: this.#config.labels };
+    const { name, labels } = this.#config;
+    const fields = containerOfPath(path);
+    return { source: name, key, path, host: null, labels, ...(fields && { fields }) };
   }
 
   #claim(tail: Tail): void {
