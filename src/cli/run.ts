@@ -125,6 +125,11 @@ function whatIsRead(source: SourceConfig): string {
     return `the journal${chosen.length > 0 ? `: ${chosen.join(', ')}` : ''}`;
   }
   if (source.kind === 'http') return `http://${source.listen}`;
+  if (source.kind === 'docker') {
+    const labels = Object.entries(source.containerLabels).map(([name, value]) => `${name}=${value}`);
+    const chosen = [...source.names, ...source.images, ...labels];
+    return `docker on ${source.socket}${chosen.length > 0 ? `: ${chosen.join(', ')}` : ''}`;
+  }
   return [
     ...source.udp.map((address) => `udp ${address}`),
     ...source.tcp.map((address) => `tcp ${address}`),

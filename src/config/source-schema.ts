@@ -2,7 +2,10 @@
  * The keys of a source: its kind, what a record looks like, where reading begins. Zones, patterns and sizes are checked here.
  */
 
+import { dockerShape } from './docker-schema.ts';
+
 import { httpShape } from './http-schema.ts';
+
 import { journalShape } from './journal-schema.ts';
 import { quoteShort } from './nodes.ts';
 import { key, object, type ReadKeys, required } from './objects.ts';
@@ -81,11 +84,15 @@ const encoding = map(text({ expects: 'utf-8 or auto' }), (value, node, reading) 
       ),
 );
 
-/** Keys of a source. `file`, `stdin`, `syslog`, `journal` and `http` are the kinds: exactly one of them. */
+/** Keys of a source. `file`, `stdin`, `syslog`, `journal`, `docker` and `http` are the kinds: exactly one of them. */
 export const sourceKeys = {
   file: key(oneOrMany(pathText, { min: 1 }), 'Paths or globs of log files.'),
   stdin: key(flag(), 'Read standard input.'),
   journal: key(journalShape, 'The systemd journal: true, or { units, identifiers, priority, ... }.'),
+  docker: key(
+    dockerShape,
+    "Containers by Docker's socket: true, or { names, labels, images, exclude, socket }.",
+  ),
   syslog: key(syslogShape, 'Listen for syslog: an address for UDP and TCP, or { udp, tcp, tls, unix }.'),
   http: key(httpShape, 'Take logs that are posted over HTTP: an address, or { listen, token, ... }.'),
   ...syslogSideKeys,
@@ -104,5 +111,5 @@ export const sourceKeys = {
 };
 export type SourceValues = ReadKeys<typeof sourceKeys>;
 /** Kinds of sources that later versions have. */
-export const laterSourceKinds = ['docker', 'command', 'kafka', 'redis'] as const;
+export const laterSourceKinds = ['command', 'kafka', 'redis'] as const;
 export const sourceShape = object(sourceKeys, { what: 'a source', later: laterSourceKinds });

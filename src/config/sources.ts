@@ -4,14 +4,18 @@ import { dirname, resolve } from 'node:path';
 import type { FileSourceConfig, SourceConfig } from '../model/config.ts';
 import type { Origin } from '../model/problem.ts';
 import type { MainValues } from './config-schema.ts';
+
+import { dockerOf } from './docker-schema.ts';
+
 import { httpOf } from './http-schema.ts';
+
 import { journalOf } from './journal-schema.ts';
 import { originOf, quoteShort, type YamlNode } from './nodes.ts';
 import type { Reading } from './reading.ts';
 import { laterSourceKinds, lineBytesDefault, type SourceValues, startDefaultMs } from './source-schema.ts';
 import { syslogOf, syslogSideKeys } from './syslog-schema.ts';
 
-const kindKeys = ['file', 'stdin', 'syslog', 'journal', 'http'] as const;
+const kindKeys = ['file', 'stdin', 'syslog', 'journal', 'docker', 'http'] as const;
 type Kind = (typeof kindKeys)[number];
 const kindWords = {
   file: 'a file',
@@ -19,10 +23,11 @@ const kindWords = {
   syslog: 'syslog',
   journal: 'the journal',
   http: 'http',
+  docker: 'docker',
 } as const;
 /** Keys that belong to some kinds alone. */
 const keyOwners: Readonly<Record<string, readonly Kind[]>> = {
-  start: ['file', 'journal'],
+  start: ['file', 'journal', 'docker'],
   exclude: ['file'],
   encoding: ['file'],
   ...Object.fromEntries(Object.keys(syslogSideKeys).map((name) => [name, ['syslog'] as const])),
@@ -81,6 +86,10 @@ function makeSource(
     if (!values.journal || reading.errors > 0) return null;
     return { kind: 'journal', ...common, ...journalOf(values.journal, dirname(node.file.path)), start };
   }
+  if (kind === 'docker' && values.docker !== null) {
+    if (!values.docker || reading.errors > 0) return null;
+    return { kind: 'docker', ...common, ...dockerOf(values.docker, dirname(node.file.path)), start };
+  }
   if (kind === 'syslog') {
     if (!values.syslog) return null;
     const own = syslogOf(values.syslog, values, node, reading);
@@ -97,7 +106,7 @@ function makeSource(
         'E_MISSING_KEY',
         node,
         `the source "${name}" says nothing to read`,
-        'add `file:` with a path or glob, `syslog:` or `http:` with an address, `journal: true`, or `stdin: true`',
+        'add `file:` with a path or glob, `syslog:` or `http:` with an address, `journal: true`, `docker: true`, or `stdin: true`',
       );
     }
     return null;

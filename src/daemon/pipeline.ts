@@ -106,7 +106,8 @@ export class Pipeline implements SourcePort {
       fault('matched');
     }
     if (this.#deps.engine.unsettled() > unsettledMax) this.#deps.engine.settle();
-    this.#move(chunk, result.consumed, stream);
+    // A match may come from behind an open record, which holds the offset: then the reader's notes move alone.
+    if (result.consumed > 0 || result.matches.length > 0) this.#move(chunk, result.consumed, stream);
     this.#matchesSinceCommit += result.matches.length;
     if (result.matches.length > 0) this.#commitInTime(chunk.data.length < busyBytes);
     else if (result.consumed > 0) this.#arm(offsetMs);
@@ -256,7 +257,6 @@ export class Pipeline implements SourcePort {
   }
 
   #move(chunk: Chunk, consumed: number, stream: Stream): void {
-    if (consumed === 0) return;
     const { key, source, path } = chunk.stream;
     const known = this.position(key);
     this.#positions.set(key, {

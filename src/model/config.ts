@@ -158,11 +158,24 @@ export interface HttpSourceConfig extends SourceCommon {
   /** Addresses and ranges that may send; empty is all. */
   readonly allowFrom: readonly string[];
 }
+export interface DockerSourceConfig extends SourceCommon {
+  readonly kind: 'docker';
+  /** Path of the Engine's socket, absolute. */
+  readonly socket: string;
+  /** Names with `*`; empty is all. */
+  readonly names: readonly string[];
+  readonly exclude: readonly string[];
+  readonly images: readonly string[];
+  /** Labels that a container must have, with their values (`*` is any). */
+  readonly containerLabels: Readonly<Record<string, string>>;
+  readonly start: Start;
+}
 export type SourceConfig =
   | FileSourceConfig
   | StdinSourceConfig
   | SyslogSourceConfig
   | JournalSourceConfig
+  | DockerSourceConfig
   | HttpSourceConfig;
 
 /** At most `count` messages in `perMs`. */

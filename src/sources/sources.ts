@@ -7,6 +7,7 @@ import type { SourceConfig } from '../model/config.ts';
 import type { Clock, Source, SourcePort } from '../model/seams.ts';
 import type { CreateWatch } from '../system/watch.ts';
 import type { TimeOf } from './begin.ts';
+import { DockerSource } from './docker.ts';
 import { FileSource } from './file.ts';
 import { HttpSource } from './http.ts';
 import { JournalSource } from './journal.ts';
@@ -42,6 +43,8 @@ export function createSource(config: SourceConfig, deps: SourceDeps): Source {
       return new StdinSource(config, deps);
     case 'syslog':
       return new SyslogSource(config, deps);
+    case 'docker':
+      return new DockerSource(config, deps);
     case 'journal':
       return new JournalSource(config, deps);
     case 'http':
