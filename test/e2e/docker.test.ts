@@ -10,6 +10,7 @@ import { webhookServer } from '../support/webhook-server.ts';
 
 describe('a source `docker`', () => {
   it('tells each line once, with the container as a field, over stops and kill -9', async () => {
+    // Guards what was told from behind an open record of the other stream: after a kill it was told again.
     const server = await webhookServer();
     const engine = await dockerEngine();
     const made = shop({ channels: `hook: { type: webhook, url: '${server.url}' }` });
