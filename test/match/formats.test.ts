@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { formatOf } from '../../src/match/formats/detect.ts';
 import type { Format } from '../../src/model/config.ts';
 import type { LogRecord } from '../../src/model/record.ts';
 import { conditions, rule, text } from './make-rule.ts';
@@ -378,6 +379,13 @@ describe('envelopes', () => {
       syslog: { pri: 131, facility: 16, severity: 3, msgid: 'ID7', structured_data: { 'x@1': { k: 'v' } } },
     });
     expect(prose?.message).toBe('issue #012 is open');
+  });
+
+  it('a stamp in UTC by its letter is a log of its own, not a syslog file', () => {
+    const lines = (zone: string): Buffer =>
+      Buffer.from(`2026-01-05T10:00:00.123${zone} web-1 app[7]: INFO up\n`);
+    expect(formatOf(lines('Z'), true, 64)).toBe('plain');
+    expect(formatOf(lines('+00:00'), true, 64)).toBe('syslog');
   });
 
   it('syslog lines of several processes: each one has its own tracebacks', () => {

@@ -28,12 +28,16 @@ const unit = new Unit();
 const found = { length: 0, telling: false };
 let scratch = Buffer.alloc(0);
 
-/** A line of a syslog file: with a PRI all that a head can have, else a stamp, a host and a program. */
+/**
+ * A line of a syslog file: with a PRI all that a head can have, else a stamp, a host and a program. A stamp that ends with
+ * `Z` is none that a syslog daemon writes (rsyslog and syslog-ng write an offset): that is a program's own log.
+ */
 function isSyslog(data: Buffer, from: number, to: number): boolean {
   const first = data[from] as number;
   if (first !== 0x3c && (first < 0x30 || first > 0x39) && (first < 0x41 || first > 0x53)) return false;
   head.read(data, from, to);
   if (head.form === '5424') return true;
+  if (head.pri < 0 && data[head.stampTo - 1] === 0x5a) return false;
   return head.form === '3164' && (head.appTo > head.appFrom || head.pri >= 0);
 }
 
