@@ -186,7 +186,8 @@ export class Changes {
       const paths = new Set([...byPath.keys(), ...this.#with.paths.keys()]);
       for (const path of paths) await this.#rests.resume(path, byPath.get(path) ?? []);
       for (const entry of this.#with.paths.values()) {
-        if (entry.tail !== null) entry.seenAt = this.#with.deps.clock.now();
+        // It may lead elsewhere by now: a start takes its time.
+        if (entry.tail !== null) entry.seenAt = entry.lookedAt;
       }
     });
   }
@@ -206,6 +207,7 @@ export class Changes {
 
   async #open(entry: PathEntry): Promise<void> {
     const { path, raw, remote, literal } = entry.found;
+    entry.lookedAt = this.#with.deps.clock.now();
     const stat = await this.#stat(entry);
     if (isFault(stat)) {
       if (stat.code === 'ENOENT') await this.#names.detach(entry);

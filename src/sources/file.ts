@@ -88,7 +88,10 @@ export class FileSource implements Source {
       descriptors: new Descriptors(deps.openFilesMax ?? openFilesAllowed()),
       // Made at start: the positions are read from the state then.
       streams: () => {
-        const seenAt = (path: string): number => this.#paths.get(path)?.seenAt || deps.clock.now();
+        const seenAt = (path: string): number => {
+          const entry = this.#paths.get(path);
+          return entry?.seenAt || entry?.lookedAt || deps.clock.now();
+        };
         this.#streams ??= new Streams({ ...deps, seenAt }, config, deps.timeOf);
         return this.#streams;
       },

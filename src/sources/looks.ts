@@ -59,8 +59,9 @@ export class Looks {
 
   /** Asks at once; resolves when the answer was heard. */
   async now(entry: PathEntry): Promise<void> {
+    const at = this.#with.clock.now();
     if (!entry.found.remote) {
-      this.#saw(entry, statNow(entry.found.raw), true);
+      this.#saw(entry, statNow(entry.found.raw), at, true);
       return;
     }
     if (this.#remoteLooks >= remoteLooksMax) return;
@@ -69,7 +70,7 @@ export class Looks {
     const stat = await statLater(entry.found.raw);
     entry.busy = false;
     this.#remoteLooks--;
-    if (!this.#with.stopping()) this.#saw(entry, stat, true);
+    if (!this.#with.stopping()) this.#saw(entry, stat, at, true);
   }
 
   /** The system refused something: asked again later, and later still. */
@@ -83,10 +84,14 @@ export class Looks {
     if (item.kind === 'orphan') this.#atDescriptor(item, item.tail);
     else if (now < item.retryAt) return;
     else if (item.found.remote) void this.now(item);
-    else this.#saw(item, statNow(item.found.raw), hinted);
+    else {
+      const at = this.#with.clock.now();
+      this.#saw(item, statNow(item.found.raw), at, hinted);
+    }
   }
 
-  #saw(entry: PathEntry, stat: Asked<BigIntStats>, hinted: boolean): void {
+  /** `at`: when it was asked, wall clock. */
+  #saw(entry: PathEntry, stat: Asked<BigIntStats>, at: number, hinted: boolean): void {
     const { tail } = entry;
     const { clock, pace, trust } = this.#with;
     if (isFault(stat)) {
@@ -94,7 +99,7 @@ export class Looks {
       return;
     }
     if (tail !== null && !tail.ended && tail.id.ino === stat.ino && tail.id.dev === stat.dev) {
-      if (!this.#with.starting()) entry.seenAt = clock.now();
+      if (!this.#with.starting()) entry.seenAt = at;
       entry.retryDelayMs = 0;
       if (this.#grew(entry, tail, stat) && !hinted && trust.found(entry, stat.ctimeNs)) {
         pace.reconsider(clock.monotonic());

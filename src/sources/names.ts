@@ -59,7 +59,7 @@ export class Names {
   /** A path leads to this stream from now on. */
   async attach(entry: PathEntry, tail: Tail): Promise<void> {
     await this.point(entry, tail);
-    if (!this.#with.starting()) entry.seenAt = this.#with.deps.clock.now();
+    if (!this.#with.starting()) entry.seenAt = entry.lookedAt;
   }
 
   /** As `attach`, but what came between is still to be found out. */

@@ -28,6 +28,8 @@ export interface PathEntry extends Paced {
    * saved with the position, and not moved on before all that came between is known.
    */
   seenAt: number;
+  /** When it was asked what is behind it, the last time it was opened; what came later was not seen by that. Wall clock, ms. */
+  lookedAt: number;
   /** Not asked before, monotonic ms: after a failure. */
   retryAt: number;
   retryDelayMs: number;
@@ -54,6 +56,7 @@ export function newPath(found: FoundFile, initial: boolean, now: number): PathEn
     pump: null,
     busy: false,
     seenAt: 0,
+    lookedAt: 0,
     retryAt: 0,
     retryDelayMs: 0,
     activeAt: now,

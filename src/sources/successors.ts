@@ -58,7 +58,7 @@ export class Successors {
       entry.initial = false;
       if (seenAt > 0 && !this.#with.starting()) {
         await this.#between(entry, tail, old, seenAt);
-        entry.seenAt = this.#with.deps.clock.now();
+        entry.seenAt = entry.lookedAt;
       }
     } finally {
       turns.release(tail);
@@ -91,7 +91,7 @@ export class Successors {
     entry.tail = old;
     entry.previous = null;
     this.#with.named(old);
-    entry.seenAt = this.#with.deps.clock.now();
+    entry.seenAt = entry.lookedAt;
     this.#with.names.notePlace(entry);
     this.#with.descriptors.used(old);
     if (left !== null && left.fd !== null) await this.#keepBehind(old, left.fd, oldId.ino);

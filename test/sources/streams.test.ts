@@ -6,6 +6,7 @@ import {
   fstatSync,
   openSync,
   readFileSync,
+  renameSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs';
@@ -122,5 +123,31 @@ describe('a truncation was seen, and the copy is searched', () => {
       expect([step, port.lines]).toEqual([step, numbered(1, 63)]);
       await tailing.stop();
     }
+  });
+});
+
+describe('a start while the log is rotated', () => {
+  it('T60 rotated twice after its path was looked at: the generation between is read', async () => {
+    const dir = tempDir();
+    const log = join(dir, 'app.log');
+    writeFileSync(log, text(numbered(1, 50)));
+    const first = await tail({ paths: [log] });
+    await first.gets(...numbered(1, 50));
+    await first.stop();
+    const port = new LinePort(new Map(first.port.saved));
+    const clock = jumpingClock();
+    let rotated = false;
+    port.remember = (position) => {
+      LinePort.prototype.remember.call(port, position);
+      if (rotated) return;
+      rotated = true;
+      renameSync(log, join(dir, 'app.log.2'));
+      writeFileSync(log, text(numbered(51, 60)));
+      renameSync(log, join(dir, 'app.log.1'));
+      writeFileSync(log, text(numbered(61, 70)));
+      clock.jump(1_000);
+    };
+    const second = await tail({ paths: [log], port, clock, firstStart: false });
+    await second.gets(...numbered(51, 70));
   });
 });
