@@ -113,3 +113,9 @@ function* timedLines(
     at = end + 1;
   }
 }
+
+/** At the end of what is left of a file that was cut: the line that was cut through is not a line any more. */
+export async function cutHere(size: number, peek: Peek): Promise<Beginning> {
+  const last = size > 0 ? await peek(size - 1, 1) : Buffer.alloc(0);
+  return { offset: size, skipLine: last.length > 0 && last[0] !== 10 };
+}

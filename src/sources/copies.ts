@@ -70,6 +70,7 @@ function mayBeCopy(originals: ReadonlySet<string>, name: string | null, headLeng
 }
 
 async function isCopyOf(file: OpenFile, size: number, head: Buffer, other: Tail): Promise<boolean> {
+  await refreshHead(other);
   const known = other.memory.head;
   const length = Math.min(head.length, known.length);
   if (length === 0 || head.compare(known, 0, length, 0, length) !== 0) return false;
@@ -86,4 +87,11 @@ async function isCopyOf(file: OpenFile, size: number, head: Buffer, other: Tail)
   const mine = await peekFile(file.fd, from, size - from);
   const theirs = await peekFile(fd, from, size - from);
   return mine.length > 0 && mine.length === theirs.length && hashOf(mine) === hashOf(theirs);
+}
+
+/** The head as it is by now, of a file of which nothing was read yet. */
+export async function refreshHead(tail: Tail): Promise<void> {
+  const fd = tail.medium?.fd ?? null;
+  if (fd === null || tail.offset > 0 || tail.memory.head.length >= headBytesMax) return;
+  tail.memory.setHead(await peekFile(fd, 0, headBytesMax).catch(() => Buffer.alloc(0)));
 }

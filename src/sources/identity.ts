@@ -158,6 +158,17 @@ export interface SavedIdentity {
   readonly seenAt: number;
 }
 
+/** A head as long as this proves a content under any name, also where nothing of it was read yet. */
+export const tellingHeadBytes = 256;
+
+/**
+ * Whether these facts can tell one content from another: it was read to some place, or its head is long enough. The few bytes that
+ * a file shows while its first line is being written begin many others too.
+ */
+export function isTelling(facts: ContentFacts): boolean {
+  return facts.headLength >= tellingHeadBytes || (facts.headLength > 0 && facts.offset > 0);
+}
+
 /** The identity as it is saved. */
 export function identityRecord(
   id: FileId,

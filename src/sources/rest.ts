@@ -25,7 +25,9 @@ import {
   hashOf,
   headBytesMax,
   inodeName,
+  isTelling,
   markerBytesMax,
+  tellingHeadBytes,
 } from './identity.ts';
 import { compressionOf, FileMedium, GzipMedium, gzipHead, type Medium, peekFile } from './medium.ts';
 import { rotatedName } from './rotated.ts';
@@ -55,9 +57,6 @@ export interface Rest {
 }
 /** Files of one folder that are opened to look at their heads, the last changed first. */
 const candidatesMax = 256;
-/** A head as long as this proves a copy under any name; a shorter one needs a name that rotation gives. */
-const tellingHeadBytes = 256;
-
 interface Candidate {
   readonly path: string;
   readonly raw: RawPath;
@@ -103,8 +102,9 @@ async function listCandidates(
 async function examine(wanted: Wanted, candidate: Candidate, remote: boolean): Promise<Rest | null> {
   const { facts } = wanted;
   const renamed = isSameFile(candidate.stat, wanted.id);
-  if (!renamed && !(facts.headLength >= tellingHeadBytes || (candidate.related && facts.headLength > 0)))
-    return null;
+  // A copy with a short head needs a name that rotation gives.
+  const likely = facts.headLength >= tellingHeadBytes || (candidate.related && isTelling(facts));
+  if (!renamed && !likely) return null;
   const fd = remote ? await openLater(candidate.raw) : openNow(candidate.raw);
   let keep = false;
   try {

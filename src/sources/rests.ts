@@ -7,7 +7,7 @@ import { posix } from 'node:path';
 import type { FileSourceConfig } from '../model/config.ts';
 import type { SourcePort } from '../model/seams.ts';
 import { foldersOf } from './files.ts';
-import { type ContentFacts, inodeName } from './identity.ts';
+import { type ContentFacts, inodeName, isTelling } from './identity.ts';
 import type { Listing } from './listing.ts';
 import type { PathEntry } from './paths.ts';
 import { findRest, type Rest } from './rest.ts';
@@ -62,8 +62,8 @@ export class Rests {
       // A second look: while a file is being compressed it goes away between the listing and the look at it.
       const rest = (await this.#wherever(path, one, live)) ?? (await this.#wherever(path, one, live));
       if (rest === null) {
-        // It was empty when it was noted: whatever became of it has no mark, and counts as never seen.
-        if (one.identity.facts.headLength === 0)
+        // It was as good as empty when it was noted: whatever became of it has no mark, and counts as never seen.
+        if (!isTelling(one.identity.facts))
           unseenSince = Math.min(unseenSince, one.identity.seenAt, one.position.updatedAt);
         else deps.port.count(config.name, 'vanished', 1);
         deps.port.forget(one.position.key);

@@ -7,8 +7,9 @@ import type { BigIntStats } from 'node:fs';
 import { posix } from 'node:path';
 import type { FileSourceConfig } from '../model/config.ts';
 import type { SavedPosition } from '../model/seams.ts';
-import { type Beginning, findBeginning, type TimeOf } from './begin.ts';
+import { type Beginning, cutHere, findBeginning, type TimeOf } from './begin.ts';
 import { containerOfPath } from './container-path.ts';
+import { refreshHead } from './copies.ts';
 import { EndedStreams, headTest } from './ended.ts';
 import {
   type ContentFacts,
@@ -18,6 +19,7 @@ import {
   fileIdOf,
   headBytesMax,
   inodeName,
+  isTelling,
   markerBytesMax,
   type Peek,
   parseIdentity,
@@ -184,10 +186,14 @@ export class Streams {
   }
 
   /** Whether content that begins like this was read already, as far as anybody remembers. */
-  knowsHead(head: Buffer): boolean {
+  async knowsHead(head: Buffer): Promise<boolean> {
     const same = headTest(head);
-    const begins = ({ headLength, headHash }: ContentFacts): boolean => same(headLength, headHash);
-    for (const tail of this.all) if (begins(tail.memory.facts(tail.offset))) return true;
+    const begins = (facts: ContentFacts): boolean =>
+      same(facts.headLength, facts.headHash) && (isTelling(facts) || facts.headLength === head.length);
+    for (const tail of this.all) {
+      await refreshHead(tail);
+      if (begins(tail.memory.facts(tail.offset))) return true;
+    }
     if (this.ended.knowsHead(head)) return true;
     return this.#saved.some(({ identity }) => !identity.done && begins(identity.facts));
   }
@@ -387,12 +393,6 @@ export class Streams {
 export function noteSeen(tail: Tail, stat: BigIntStats): void {
   tail.seenSize = Number(stat.size);
   tail.seenChangeNs = stat.ctimeNs;
-}
-
-/** At the end of what is left of a file that was cut: the line that was cut through is not a line any more. */
-async function cutHere(size: number, peek: Peek): Promise<Beginning> {
-  const last = size > 0 ? await peek(size - 1, 1) : Buffer.alloc(0);
-  return { offset: size, skipLine: last.length > 0 && last[0] !== 10 };
 }
 
 function generationName(id: FileId): string {

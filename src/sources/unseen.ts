@@ -109,7 +109,7 @@ export class UnseenGenerations {
     if (packed === 'other') return null;
     if (packed === 'gzip') {
       const head = await gzipHead(file.fd);
-      return head === null || head.length === 0 || this.#with.streams().knowsHead(head)
+      return head === null || head.length === 0 || (await this.#with.streams().knowsHead(head))
         ? null
         : { file, packed: raw, name };
     }

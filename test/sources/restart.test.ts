@@ -187,12 +187,15 @@ describe('after a restart', () => {
     expect(second.port.lines).toEqual(numbered(61, 62));
   });
 
-  it('T61 noted while it was empty, then filled, rotated and compressed while nobody ran', async () => {
+  it.each([
+    ['it was empty', ''],
+    ['its first line was being written', 'li'],
+  ])('T61 noted while %s, then filled, rotated and compressed while nobody ran', async (_when, start) => {
     const first = await readFirst(numbered(1, 50));
     const second = await restart(first, { paths: [log], more: { rotateWaitMs: 50 } });
     renameSync(log, join(dir, 'app.log.1'));
-    writeFileSync(log, '');
-    await waitFor('the empty file to be noted', () => second.port.saved.size === 2);
+    writeFileSync(log, start);
+    await waitFor('the new file to be noted', () => second.port.saved.size === 2);
     await second.stop();
     writeFileSync(join(dir, 'app.log.2.gz'), gzipSync(text(numbered(51, 60))));
     writeFileSync(join(dir, 'new'), text(numbered(61, 70)));
@@ -211,17 +214,17 @@ describe('after a restart', () => {
     const first = await readFirst(numbered(1, 50));
     await first.stop();
     renameSync(log, join(dir, 'app.log.1'));
-    writeFileSync(log, text(numbered(51, 60)));
+    writeFileSync(log, text(numbered(51, 100)));
     const port = new LinePort(new Map(first.port.saved));
     const noted = new Map<string, SavedPosition>();
     port.onTake = () => {
       if (noted.size === 0) for (const [key, position] of port.saved) noted.set(key, position);
     };
     const second = await tail({ paths: [log], port, firstStart: false });
-    await second.gets(...numbered(51, 60));
+    await second.gets(...numbered(51, 100));
     await second.stop();
     writeFileSync(join(dir, 'app.log.2.gz'), gzipSync(readFileSync(log)));
-    writeFileSync(join(dir, 'new'), text(numbered(61, 62)));
+    writeFileSync(join(dir, 'new'), text(numbered(101, 102)));
     renameSync(join(dir, 'new'), log);
     // Seen last after it was compressed, as when another generation was read meanwhile.
     const later = new Map<string, SavedPosition>();
@@ -230,7 +233,7 @@ describe('after a restart', () => {
       later.set(key, { ...position, identity });
     }
     const third = await tail({ paths: [log], port: new LinePort(later), firstStart: false });
-    await third.gets(...numbered(51, 62));
+    await third.gets(...numbered(51, 102));
   });
 
   it('the same content written once more after its file was removed is read once more', async () => {
