@@ -254,7 +254,8 @@ export async function compareContent(
     const head = await peek(0, facts.headLength);
     if (head.length < facts.headLength || hashOf(head) !== facts.headHash) return 'other';
   }
-  if (size >= facts.offset) {
+  // A head was seen that is longer than this file: read that far or not, it is not all of it.
+  if (size >= facts.offset && size >= facts.headLength) {
     const marker = await peek(facts.markerAt - facts.markerLength, facts.markerLength);
     if (hashOf(marker) !== facts.markerHash && facts.markerLength > 0) return 'other';
     return 'same';

@@ -162,9 +162,11 @@ export class Streams {
     return this.#names.get(tail) ?? new Set();
   }
 
-  /** A compressed generation that was never seen as a file: read once, from front to back. */
-  openPacked(file: OpenFile, medium: Medium): Tail {
+  /** A compressed generation that was never seen as a file: read once, from front to back. Its head tells it before that. */
+  openPacked(file: OpenFile, medium: Medium, head: Buffer): Tail {
     const id = fileIdOf(file.stat);
+    const memory = new ContentMemory();
+    memory.setHead(head);
     const generation = this.#nextGeneration(id);
     const tail = new Tail(this.#deps, {
       stream: this.#stream(streamKey(id, generation), file.path),
@@ -172,7 +174,7 @@ export class Streams {
       id,
       generation,
       offset: 0,
-      memory: new ContentMemory(),
+      memory,
       before: Buffer.alloc(0),
       skipLine: false,
       remote: file.remote,

@@ -15,10 +15,10 @@ import type { OpenFile, Streams } from './streams.ts';
 import type { Tail } from './tail.ts';
 import type { Turns } from './turns.ts';
 
-/** A generation that nobody has read; `packed` is its place where it is compressed. */
+/** A generation that nobody has read; `packed` is its place where it is compressed, and how it begins. */
 interface Unseen {
   readonly file: OpenFile;
-  readonly packed: RawPath | null;
+  readonly packed: { readonly raw: RawPath; readonly head: Buffer } | null;
   readonly name: string;
 }
 
@@ -54,7 +54,7 @@ export class UnseenGenerations {
   async #open({ file, packed }: Unseen): Promise<Tail> {
     if (packed !== null) {
       closeQuietly(file.fd);
-      return this.#with.streams().openPacked(file, new GzipMedium(packed));
+      return this.#with.streams().openPacked(file, new GzipMedium(packed.raw), packed.head);
     }
     const tail = await this.#with.streams().open(file, { initial: false, atPath: false });
     this.#with.orphan(tail);
@@ -111,7 +111,7 @@ export class UnseenGenerations {
       const head = await gzipHead(file.fd);
       return head === null || head.length === 0 || (await this.#with.streams().knowsHead(head))
         ? null
-        : { file, packed: raw, name };
+        : { file, packed: { raw, head }, name };
     }
     const source = await copySource(file, this.#with.streams(), { name: null, self: null, head: null });
     return source === null ? { file, packed: null, name } : null;
