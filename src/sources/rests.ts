@@ -74,6 +74,8 @@ export class Rests {
       chain.push(tail);
       this.#placeRest(tail, rest, one, live);
       turns.want(tail);
+      // Its own file went on with another content, and may have been renamed since.
+      if (rest.how === 'copy') unseenSince = Math.min(unseenSince, one.identity.seenAt);
     }
     const lastSeenAt = this.#with.streams().lastSeenAt(path);
     // A file that is known by its content was not rotated meanwhile. An empty one proves nothing: it may have been filled,

@@ -86,10 +86,10 @@ export class UnseenGenerations {
         // Without a birth time the last change has to do, and then only a name that can't be another log's.
         const exact = relations.includes('exact');
         const changedNs = exact ? stat.mtimeNs : 0n;
-        // A file that is known already may have been emptied and filled again: its birth tells nothing then.
-        const byBirth = stat.birthtimeNs > 0n && !this.#with.streams().knowsFile(fileIdOf(stat));
-        const bornNs = byBirth ? stat.birthtimeNs : changedNs;
-        if (Number(bornNs / 1_000_000n) < sinceMs - clockGrainMs) continue;
+        // A file that is known already may have been emptied and filled again: its times tell nothing then, its content does.
+        const known = this.#with.streams().knowsFile(fileIdOf(stat));
+        const bornNs = stat.birthtimeNs > 0n && !known ? stat.birthtimeNs : changedNs;
+        if (!(known && exact) && Number(bornNs / 1_000_000n) < sinceMs - clockGrainMs) continue;
         const file = await openFile(path, raw, remote);
         if ('code' in file) {
           if (file.code === 'ENOENT') present.delete(name.text);

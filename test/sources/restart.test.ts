@@ -129,6 +129,23 @@ describe('after a restart', () => {
     await second.gets(...numbered(51, 80));
   });
 
+  it('T62 copied, truncated, filled again and renamed, while other files were read and this one was not', async () => {
+    const first = await readFirst(numbered(1, 50));
+    appendFileSync(log, text(numbered(51, 60)));
+    copyFileSync(log, join(dir, 'app.log.1'));
+    truncateSync(log);
+    appendFileSync(log, text(numbered(61, 70)));
+    renameSync(log, join(dir, 'app.log.2'));
+    writeFileSync(log, text(numbered(71, 80)));
+    const later = new Map<string, SavedPosition>();
+    for (const [key, position] of first.port.saved) {
+      const identity = { ...position.identity, seenAt: Date.now() + 60_000 };
+      later.set(key, { ...position, identity });
+    }
+    const second = await tail({ paths: [log], port: new LinePort(later), firstStart: false });
+    await second.gets(...numbered(51, 80));
+  });
+
   it('T62 read to the end, then copied and truncated: nothing of the copy comes again', async () => {
     const first = await readFirst(numbered(1, 50));
     copyFileSync(log, join(dir, 'app.log.1'));
