@@ -2,7 +2,7 @@
  * Tells a copy of a log from a log: `cp app.log app.log.1` must not be read a second time. Takes an open file and the streams
  * that run or ended lately; compares names first, since two logs may well begin alike, and then content.
  */
-import { compareContent, hashOf, headBytesMax, markerBytesMax } from './identity.ts';
+import { compareContent, hashOf, headBytesMax, markerBytesMax, tellingHeadBytes } from './identity.ts';
 import { peekFile } from './medium.ts';
 import { rotatedName } from './rotated.ts';
 import type { OpenFile, Streams } from './streams.ts';
@@ -83,6 +83,9 @@ async function isCopyOf(file: OpenFile, size: number, head: Buffer, other: Tail)
   // The original was not read that far yet: the ends must agree.
   const fd = other.medium?.fd ?? null;
   if (fd === null) return false;
+  // It was truncated before it was read, and nobody has noticed yet: its bytes are in the copy now.
+  const first = await peekFile(fd, 0, length);
+  if (length >= tellingHeadBytes && known.compare(first, 0, first.length, 0, length) !== 0) return true;
   const from = Math.max(0, size - markerBytesMax);
   const mine = await peekFile(file.fd, from, size - from);
   const theirs = await peekFile(fd, from, size - from);

@@ -11,8 +11,9 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import type { Chunk, Clock } from '../../src/model/seams.ts';
+import { copySource } from '../../src/sources/copies.ts';
 import { hashOf } from '../../src/sources/identity.ts';
 import { Streams } from '../../src/sources/streams.ts';
 import { realClock } from '../../src/system/clock.ts';
@@ -123,6 +124,30 @@ describe('a truncation was seen, and the copy is searched', () => {
       expect([step, port.lines]).toEqual([step, numbered(1, 63)]);
       await tailing.stop();
     }
+  });
+});
+
+describe('a copy of a file that was truncated before it was read', () => {
+  it('T62 belongs to that file, whose stream has not noticed yet', async () => {
+    const dir = tempDir();
+    const log = join(dir, 'app.log');
+    writeFileSync(log, text(numbered(1, 100)));
+    const config = fileConfig({ paths: [log] });
+    const streams = new Streams({ port: new LinePort(), clock: realClock, seenAt: () => 0 }, config, null);
+    const open = (path: string) => {
+      const fd = openSync(path, 'r');
+      onTestFinished(() => closeSync(fd));
+      return { fd, stat: fstatSync(fd, { bigint: true }), path, remote: false };
+    };
+    const live = await streams.open(open(log), { initial: false, atPath: true });
+    const other = join(dir, 'app.log.2');
+    writeFileSync(other, text(numbered(201, 300)));
+    copyFileSync(log, join(dir, 'app.log.1'));
+    truncateSync(log);
+    appendFileSync(log, text(numbered(101, 103)));
+    const question = { name: null, self: null, head: null };
+    expect((await copySource(open(join(dir, 'app.log.1')), streams, question))?.tail).toBe(live);
+    expect(await copySource(open(other), streams, question)).toBe(null);
   });
 });
 
