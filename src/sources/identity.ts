@@ -43,6 +43,11 @@ export function inodeName(id: { readonly dev: bigint; readonly ino: bigint }): s
   return `${id.dev}:${id.ino}`;
 }
 
+/** The name of a file under which its generations are counted. */
+export function generationName(id: FileId): string {
+  return `${inodeName(id)}:${id.birthNs}`;
+}
+
 /**
  * The key of the stream that a file holds in its n-th generation (a new one begins when its content was replaced). The same
  * facts give the same key, so it is found again after a crash that lost the last commit.

@@ -17,6 +17,7 @@ import {
   compareContent,
   type FileId,
   fileIdOf,
+  generationName,
   headBytesMax,
   inodeName,
   isTelling,
@@ -395,8 +396,4 @@ export class Streams {
 export function noteSeen(tail: Tail, stat: BigIntStats): void {
   tail.seenSize = Number(stat.size);
   tail.seenChangeNs = stat.ctimeNs;
-}
-
-function generationName(id: FileId): string {
-  return `${inodeName(id)}:${id.birthNs}`;
 }
