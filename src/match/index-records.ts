@@ -13,6 +13,9 @@ export const maxRecordBytes = 1024 * 1024;
 /** A run of so many NULs at the head of a line is a hole in the file and ends the record before it. */
 const holeBytes = 4096;
 
+/** Room for record starts at first; it doubles. Each stream has its own, and thousands of them are quiet. */
+const startsAtFirst = 64;
+
 export interface IndexOptions {
   readonly multiline: Multiline;
   readonly tz: string;
@@ -31,7 +34,7 @@ export interface IndexRead {
 /** Record starts of one block. Arrays are reused: read them before the next call. */
 export class RecordIndex {
   /** Offsets of record starts; `starts[count]` is where the last one ends. */
-  starts = new Int32Array(4096);
+  starts = new Int32Array(startsAtFirst);
   count = 0;
   /** Records that were cut: index -> where their text ends. */
   readonly cuts = new Map<number, number>();

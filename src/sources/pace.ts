@@ -26,10 +26,12 @@ const warmEveryMs = 80;
 const warmForMs = 60_000;
 /** Everything else. */
 const coldEveryMs = 1_000;
-/** Where events tell of a change: the poll is there for the one that got lost. */
+/** Where events tell of a change the poll is there for the one that got lost: active, active in the last minute, asleep. */
+const hotAnnouncedEveryMs = 80;
+const warmAnnouncedEveryMs = 1_000;
 const coldAnnouncedEveryMs = 8_000;
 const looksPerSecond = 1_500;
-const looksAnnouncedPerSecond = 500;
+const looksAnnouncedPerSecond = 250;
 /** Time between two slices of sleepers. */
 const sliceMs = 100;
 const sliceAnnouncedMs = 250;
@@ -37,11 +39,12 @@ const sliceAnnouncedMs = 250;
 export class Pace<T extends Paced> {
   readonly #announced: (item: T) => boolean;
   readonly #hot = new Set<T>();
+  readonly #hotAnnounced = lane<T>(hotAnnouncedEveryMs, looksPerSecond);
   readonly #warm = lane<T>(warmEveryMs, looksPerSecond);
-  readonly #warmAnnounced = lane<T>(warmEveryMs, looksAnnouncedPerSecond);
+  readonly #warmAnnounced = lane<T>(warmAnnouncedEveryMs, looksAnnouncedPerSecond);
   readonly #cold = lane<T>(coldEveryMs, looksPerSecond);
   readonly #coldAnnounced = lane<T>(coldAnnouncedEveryMs, looksAnnouncedPerSecond);
-  readonly #lanes = [this.#warm, this.#warmAnnounced, this.#cold, this.#coldAnnounced];
+  readonly #lanes = [this.#hotAnnounced, this.#warm, this.#warmAnnounced, this.#cold, this.#coldAnnounced];
   #last: number | null = null;
 
   /** `announced`: whether events are relied upon to tell of a change of this item. */
@@ -62,7 +65,9 @@ export class Pace<T extends Paced> {
   /** Something happened to it, now or at `at` (monotonic ms): how often it is looked at counts from then. */
   wake(item: T, at: number): void {
     item.activeAt = at;
-    if (!this.#hot.has(item) && this.#lanes.some(({ items }) => items.delete(item))) this.#hot.add(item);
+    if (this.#hot.has(item) || this.#hotAnnounced.items.has(item)) return;
+    // What is announced goes on to its own lane with the next look.
+    if (this.#lanes.some(({ items }) => items.delete(item))) this.#hot.add(item);
   }
 
   /** Events are relied upon no more, or again: what sleeps is placed anew. */
@@ -75,7 +80,7 @@ export class Pace<T extends Paced> {
     const elapsed = Math.max(0, now - (this.#last ?? now - coldEveryMs));
     this.#last = now;
     const due = [...this.#hot];
-    for (const item of due) if (now - item.activeAt > hotForMs) this.#place(item, now);
+    for (const item of due) this.#place(item, now);
     for (const one of this.#lanes) this.#slice(one, elapsed, now, due);
     return due;
   }
@@ -83,7 +88,7 @@ export class Pace<T extends Paced> {
   /** How long to wait before the next look. */
   delayMs(): number {
     if (this.#hot.size > 0) return hotEveryMs;
-    if (this.#warm.items.size + this.#warmAnnounced.items.size > 0) return warmEveryMs;
+    if (this.#hotAnnounced.items.size + this.#warm.items.size > 0) return warmEveryMs;
     return this.#cold.items.size > 0 ? sliceMs : sliceAnnouncedMs;
   }
 
@@ -105,7 +110,7 @@ export class Pace<T extends Paced> {
   #place(item: T, now: number): void {
     this.remove(item);
     const idle = now - item.activeAt;
-    if (idle <= hotForMs) this.#hot.add(item);
+    if (idle <= hotForMs) (this.#announced(item) ? this.#hotAnnounced.items : this.#hot).add(item);
     else if (idle <= warmForMs) (this.#announced(item) ? this.#warmAnnounced : this.#warm).items.add(item);
     else (this.#announced(item) ? this.#coldAnnounced : this.#cold).items.add(item);
   }

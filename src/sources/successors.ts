@@ -50,6 +50,8 @@ export class Successors {
       return;
     }
     const tail = await this.#with.streams().open(file, { initial: entry.initial, atPath: old === null });
+    // While everything is found at the start nothing is read, and all of it may be more than can be open at once.
+    this.#with.descriptors.used(tail);
     // The time it was seen stays the old one until everything between is known, and noted: a crash may come any time.
     const { seenAt } = entry;
     await turns.hold(tail);

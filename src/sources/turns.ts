@@ -20,7 +20,8 @@ export interface TurnHandlers {
 
 export class Turns {
   readonly #handlers: TurnHandlers;
-  readonly #queue = new Set<Tail>();
+  /** By device, since one device at its limit must not have all its streams passed over at each step. */
+  readonly #queues = new Map<bigint, Set<Tail>>();
   readonly #running = new Map<bigint, number>();
   readonly #spare: ReadBuffers[] = [];
   readonly #held = new Set<Tail>();
@@ -45,7 +46,7 @@ export class Turns {
       this.#blocked.add(tail);
       return;
     }
-    this.#queue.add(tail);
+    this.#enqueue(tail);
     this.#next();
   }
 
@@ -74,12 +75,12 @@ export class Turns {
 
   /** Resolves when nothing is waiting and nothing runs. */
   async quiet(): Promise<void> {
-    while (this.#active > 0 || this.#queue.size > 0) await this.#change();
+    while (this.#active > 0 || this.#queues.size > 0) await this.#change();
   }
 
   async stop(): Promise<void> {
     this.#stopped = true;
-    this.#queue.clear();
+    this.#queues.clear();
     while (this.#active > 0) await this.#change();
   }
 
@@ -87,25 +88,27 @@ export class Turns {
     return new Promise((resolve) => this.#idle.push(resolve));
   }
 
+  #enqueue(tail: Tail): void {
+    const queue = this.#queues.get(tail.id.dev) ?? new Set();
+    this.#queues.set(tail.id.dev, queue.add(tail));
+  }
+
   #next(): void {
     if (this.#stopped) return;
-    for (const tail of this.#queue) {
-      if (this.#active >= turnsMax) return;
-      if (tail.busy || this.#held.has(tail)) continue;
-      if (isBlocked(tail)) {
-        this.#blocked.add(tail);
-        this.#queue.delete(tail);
-        continue;
+    for (const [dev, queue] of this.#queues) {
+      for (const tail of queue) {
+        if (this.#active >= turnsMax) return;
+        if ((this.#running.get(dev) ?? 0) >= deviceTurnsMax) break;
+        if (tail.busy || this.#held.has(tail)) continue;
+        queue.delete(tail);
+        if (isBlocked(tail)) this.#blocked.add(tail);
+        else void this.#run(tail, dev);
       }
-      const running = this.#running.get(tail.id.dev) ?? 0;
-      if (running >= deviceTurnsMax) continue;
-      this.#queue.delete(tail);
-      void this.#run(tail);
+      if (queue.size === 0 && this.#queues.get(dev) === queue) this.#queues.delete(dev);
     }
   }
 
-  async #run(tail: Tail): Promise<void> {
-    const { dev } = tail.id;
+  async #run(tail: Tail, dev: bigint): Promise<void> {
     const buffers = this.#spare.pop() ?? new ReadBuffers();
     this.#active++;
     this.#running.set(dev, (this.#running.get(dev) ?? 0) + 1);
@@ -127,7 +130,7 @@ export class Turns {
       this.#running.set(dev, (this.#running.get(dev) ?? 1) - 1);
       this.#spare.push(buffers);
     }
-    if (end === 'more') this.#queue.add(tail);
+    if (end === 'more') this.#enqueue(tail);
     else if (end !== null && !this.#stopped) await this.#handlers.ended(tail, end);
     if (tail.wanted) this.want(tail);
     this.#wakeWaiting();
@@ -136,7 +139,7 @@ export class Turns {
 
   #goesOn(tail: Tail, bytes: number): boolean {
     if (this.#stopped || this.#held.has(tail)) return false;
-    return bytes < (this.#queue.size > 0 ? shareBytes : aloneBytes);
+    return bytes < (this.#queues.size > 0 ? shareBytes : aloneBytes);
   }
 
   #wakeWaiting(): void {
