@@ -25,6 +25,7 @@ mkdirSync(cache, { recursive: true });
 const dir = mkdtempSync(join(tmpdir(), 'tocsin-bench-run-'));
 process.on('exit', () => rmSync(dir, { recursive: true, force: true }));
 
+const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 const has = (command) => spawnSync('sh', ['-c', `command -v ${command}`]).status === 0;
 
 const received = [];
@@ -208,10 +209,10 @@ async function syslogNg(patterns, log, size, seconds) {
   child.kill('SIGKILL');
 }
 
-async function startDaemon(config) {
-  const child = spawn(process.execPath, [main, 'run', '--config', config, '--log-level', 'warn'], {
-    stdio: ['ignore', 'ignore', 'pipe'],
-  });
+async function startDaemon(config, openFiles = null) {
+  const run = [process.execPath, main, 'run', '--config', config, '--log-level', 'warn'];
+  const limited = openFiles === null ? run : ['sh', '-c', `ulimit -n ${openFiles}; exec "$@"`, 'sh', ...run];
+  const child = spawn(limited[0], limited.slice(1), { stdio: ['ignore', 'ignore', 'pipe'] });
   await new Promise((resolve) => {
     let said = '';
     child.stderr.on('data', (part) => {
@@ -250,18 +251,40 @@ async function latency() {
   child.kill('SIGKILL');
 }
 
-async function idle() {
-  const logs = join(dir, 'many');
+/** What many files cost: `active` of them get a line a second. Every line must be told once. */
+async function idle(files, active, openFiles) {
+  const logs = join(dir, `many-${files}-${openFiles ?? 'all'}`);
   mkdirSync(logs);
-  for (let n = 0; n < 1000; n++) writeFileSync(join(logs, `worker-${n}.log`), `line of file ${n}\n`);
-  const config = configFor(rulesOf(20), `sources: { many: { file: '${logs}/*.log' } }\n`);
-  const child = await startDaemon(config);
-  await new Promise((resolve) => setTimeout(resolve, 15_000));
+  const path = (n) => join(logs, `worker-${n}.log`);
+  for (let n = 0; n < files; n++) writeFileSync(path(n), `line of file ${n}\n`);
+  const config = configFor(
+    rulesOf(20),
+    `sources: { many: { file: '${logs}/*.log' } }\ndefaults: { limit: none }\n`,
+  );
+  appendFileSync(`${config}.rules`, `  - { id: ping, match: 'ping (?<n>[0-9-]+)', by: n }\n`);
+  const child = await startDaemon(config, openFiles);
+  await wait(20_000);
+  received.length = 0;
   const before = cpuSeconds(child.pid);
-  await new Promise((resolve) => setTimeout(resolve, 20_000));
+  const seconds = 20;
+  for (let second = 0; second < seconds; second++) {
+    for (let n = 0; n < active; n++) {
+      appendFileSync(path(Math.floor((n * files) / active)), `ping ${second}-${n}\n`);
+    }
+    await wait(1_000);
+  }
   const used = cpuSeconds(child.pid) - before;
+  await wait(1_000);
+  const told = new Map();
+  for (const { text } of received) {
+    const { n } = JSON.parse(text).incident.fields;
+    told.set(n, (told.get(n) ?? 0) + 1);
+  }
+  const once = [...told.values()].filter((times) => times === 1).length;
+  const limit = openFiles === undefined ? '' : `, at most ${openFiles} open`;
+  const lines = active === 0 ? '' : `, ${once} of ${active * seconds} lines told once`;
   console.log(
-    `\nIdle with 1,000 files: ${((used / 20) * 100).toFixed(2)} % of a core, ${residentMiB(child.pid).toFixed(0)} MiB resident, peak ${peakMiB(child.pid).toFixed(0)} MiB`,
+    `\nIdle with ${files} files, ${active} active${limit}: ${((used / seconds) * 100).toFixed(2)} % of a core, ${residentMiB(child.pid).toFixed(0)} MiB resident, peak ${peakMiB(child.pid).toFixed(0)} MiB${lines}`,
   );
   child.kill('SIGKILL');
 }
@@ -309,7 +332,11 @@ if (wants('throughput')) await throughput();
 if (wants('every')) await everyLine();
 if (wants('peers')) await peers();
 if (wants('latency')) await latency();
-if (wants('idle')) await idle();
+if (wants('idle')) {
+  await idle(1000, 0);
+  await idle(5000, 10);
+  await idle(5000, 10, 256);
+}
 if (wants('syslog')) {
   const quick = args.includes('--quick');
   const size = quick ? { seconds: 10, messages: 1_000_000 } : { seconds: 60, messages: 5_000_000 };
