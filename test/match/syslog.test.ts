@@ -28,7 +28,6 @@ function framed(
   const framer = new SyslogFramer({ ...options, inflates: true });
   const frames: { data: Buffer; flags: number }[] = [];
   let held: Buffer = Buffer.alloc(0);
-  let offset = 0;
   const present = (final: boolean) => {
     const consumed = framer.read(held, final);
     let last = 0;
@@ -41,7 +40,6 @@ function framed(
       });
     }
     expect(last).toBeLessThanOrEqual(consumed);
-    offset += consumed;
     held = Buffer.from(held.subarray(consumed));
   };
   for (const piece of pieces) {
