@@ -2,7 +2,7 @@
 export async function waitFor<T>(
   what: string,
   look: () => T | undefined | false | null,
-  deadlineMs = 10_000,
+  deadlineMs = 30_000,
 ): Promise<T> {
   const end = performance.now() + deadlineMs;
   for (;;) {
