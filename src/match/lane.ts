@@ -9,6 +9,7 @@ import { cleanText } from './clean.ts';
 import { maxRecordBytes } from './index-records.ts';
 import { isQuotedHeader } from './quoted-header.ts';
 import { begins, continues, type Inherited, RecordStarts } from './record-starts.ts';
+import { grown } from './unit-log.ts';
 
 /** An open record waits so many raw bytes of other lanes for its next line. */
 export const interleaveBytes = 128 * 1024;
@@ -18,6 +19,10 @@ export const laneQuietMs = 200;
 const contextBytes = 4 * 1024;
 /** Told text is thrown away once there is so much of it. */
 const compactBytes = 64 * 1024;
+
+/** Room that a lane begins with, and units of which it keeps the room for another one. */
+const firstText = 512;
+const manyUnits = 1024;
 
 /** A copy of fewer bytes is faster made one by one. */
 const shortBytes = 40;
@@ -40,8 +45,7 @@ export interface LaneHow {
 }
 
 export class Lane {
-  readonly key: Buffer;
-  text: Buffer;
+  text: Buffer = Buffer.allocUnsafe(firstText);
   /** Bytes of text. */
   used = 0;
   /** Where the text of each record begins; `recordAt[records]` is where the last one ends, once `index` was called. */
@@ -55,12 +59,11 @@ export class Lane {
   isOver = false;
   /** When bytes of it came last, ms. */
   lastAt = 0;
-  /** In the list of lanes that are looked at after each read. */
-  active = false;
   /** JSON lines came here: they are left out of the lines before a record, their messages stand there. */
   json = false;
-  readonly #starts: RecordStarts;
+  readonly #multiline: Multiline;
   readonly #tz: string;
+  #starts: RecordStarts;
   #unitAt = new Int32Array(16);
   #unitRaw = new Float64Array(16);
   #unitTo = new Float64Array(16);
@@ -77,11 +80,31 @@ export class Lane {
   #escapeAt = -1;
   #nulAt = -1;
 
-  constructor(key: Buffer, multiline: Multiline, tz: string) {
-    this.key = key;
-    this.text = Buffer.allocUnsafe(512);
+  constructor(multiline: Multiline, tz: string) {
+    this.#multiline = multiline;
     this.#starts = new RecordStarts(multiline);
     this.#tz = tz;
+  }
+
+  /** Forgets everything, to be another lane's. What was large is given back. */
+  reset(): void {
+    if (this.text.length > compactBytes) this.text = Buffer.allocUnsafe(firstText);
+    if (this.#unitAt.length > manyUnits) {
+      this.#unitAt = new Int32Array(16);
+      this.#unitRaw = new Float64Array(16);
+      this.#unitTo = new Float64Array(16);
+      this.#unitEnd = new Float64Array(16);
+      this.#unitKind = new Uint8Array(16);
+    }
+    if (this.recordAt.length > manyUnits) {
+      this.recordAt = new Int32Array(16);
+      this.#recordUnit = new Int32Array(16);
+    }
+    this.#starts = new RecordStarts(this.#multiline);
+    this.#block = Buffer.alloc(0);
+    this.used = this.records = this.told = this.#units = this.#decided = 0;
+    this.part = this.isOver = this.json = this.#shut = false;
+    this.lastAt = 0;
   }
 
   /** Makes room for so many bytes behind the text. */
@@ -159,6 +182,43 @@ export class Lane {
 
   inherit(state: Inherited): void {
     this.#starts.inherit(state);
+  }
+
+  /** How its records begin, as far as it taught it. */
+  get learned(): string | null {
+    return this.#starts.learned;
+  }
+
+  remember(shape: string): void {
+    this.#starts.remember(shape);
+  }
+
+  /** Whether a line begins a record whatever stands before it. */
+  surely(line: Buffer, from: number, to: number): boolean {
+    return this.#starts.surely(line, from, to);
+  }
+
+  /** Of every unit is known whether it begins a record. */
+  get decided(): boolean {
+    return this.#decided === this.#units;
+  }
+
+  /** The raw place of the record that may go on, after `index`; null where none is open. */
+  get openAt(): number | null {
+    return this.#isOpen && this.told < this.records ? this.rawOf(this.records - 1) : null;
+  }
+
+  /** Forgets the open record, as if its units had never come. Only after `index`, and where all is decided. */
+  giveBack(): void {
+    if (this.#isOpen && this.told < this.records) {
+      this.records--;
+      const unit = this.#recordUnit[this.records] ?? 0;
+      this.#units = this.#decided = unit;
+      this.used = this.#unitAt[unit] ?? 0;
+      this.recordAt[this.records] = this.used;
+    }
+    this.#starts.close();
+    this.#shut = false;
   }
 
   /** Raw bytes of a record: from where, to where. */
@@ -341,10 +401,4 @@ export class Lane {
     this.#unitTo = grown(this.#unitTo);
     this.#unitEnd = grown(this.#unitEnd);
   }
-}
-
-function grown<T extends Int32Array | Float64Array | Uint8Array>(array: T): T {
-  const larger = new (array.constructor as new (length: number) => T)(array.length * 2);
-  larger.set(array);
-  return larger;
 }

@@ -1,22 +1,57 @@
 /**
  * The lanes of one stream, by their names, and the notes with which a later reader goes on among them: one offset can't
- * describe several open records, so each lane that has one says how far it is done. Lanes without one are thrown away when
- * there are many.
+ * describe several open records, so each lane that has one says how far it is done. A name is cheap, so that a stream may
+ * have thousands; the lane itself is there only while its text is read, and is then another's.
  */
 import type { Multiline } from '../model/config.ts';
 import { Lane } from './lane.ts';
 
 /** Lanes that are kept although nothing in them is open, for the lines before their next record. */
 const maxIdle = 512;
+/** Names that are kept although nothing of them is open. */
+const maxSlots = 8192;
+/** Lanes that wait for a new name. */
+const maxSpare = 1024;
+
+/** One name. */
+export interface Slot {
+  readonly key: Buffer;
+  readonly hash: number;
+  /** Another one with the same hash. */
+  next: Slot | null;
+  /** Its text, while it is read. */
+  lane: Lane | null;
+  /** Its newest unit in the log. */
+  last: number;
+  /** Its units before this raw place had their effects. */
+  doneBefore: number;
+  /** Its newest unit that had to be read begins here. */
+  wantedAt: number;
+  /** Units since then. */
+  since: number;
+  /** Units that need not be read are left to the log, until one must be. */
+  paused: boolean;
+  /** How its records begin, as far as is known. */
+  learned: string | null;
+  /** In the list of those that are looked at after each read. */
+  active: boolean;
+}
+
+/** A slot whose lane is there. */
+export interface Awake extends Slot {
+  lane: Lane;
+}
 
 export class Lanes {
   readonly #multiline: Multiline;
   readonly #tz: string;
-  readonly #byHash = new Map<number, Lane[]>();
+  readonly #byHash = new Map<number, Slot>();
   #count = 0;
-  #last: Lane | null = null;
-  /** Lanes that were written to since the last sweep, or wait for more. */
-  active: Lane[] = [];
+  #awake = 0;
+  #last: Slot | null = null;
+  readonly #spare: Lane[] = [];
+  /** Those that were read since the last sweep, or wait for more. */
+  active: Awake[] = [];
   /** While bytes are read again: where each lane is done, by its name; and how far the others are. */
   #doneAt = new Map<string, number>();
   #doneTo = 0;
@@ -27,34 +62,67 @@ export class Lanes {
     this.#tz = tz;
   }
 
-  /** The lane that these bytes name. */
-  of(data: Buffer, from: number, to: number): Lane {
+  /** The slot that these bytes name. */
+  of(data: Buffer, from: number, to: number): Slot {
     const last = this.#last;
     if (last !== null && isSame(last.key, data, from, to)) return last;
     let hash = 0;
     for (let at = from; at < to; at++) hash = (Math.imul(hash, 31) + (data[at] as number)) | 0;
-    let bucket = this.#byHash.get(hash);
-    if (bucket === undefined) {
-      bucket = [];
-      this.#byHash.set(hash, bucket);
-    }
-    let lane = bucket.find((one) => isSame(one.key, data, from, to));
-    if (lane === undefined) {
-      lane = new Lane(Buffer.from(data.subarray(from, to)), this.#multiline, this.#tz);
-      bucket.push(lane);
+    const first = this.#byHash.get(hash) ?? null;
+    let slot = first;
+    while (slot !== null && !isSame(slot.key, data, from, to)) slot = slot.next;
+    if (slot === null) {
+      slot = {
+        key: Buffer.from(data.subarray(from, to)),
+        hash,
+        next: first,
+        lane: null,
+        last: -1,
+        doneBefore: 0,
+        wantedAt: -1,
+        since: 0,
+        paused: false,
+        learned: null,
+        active: false,
+      };
+      this.#byHash.set(hash, slot);
       this.#count++;
     }
-    this.#last = lane;
-    if (!lane.active) {
-      lane.active = true;
-      this.active.push(lane);
+    this.#last = slot;
+    return slot;
+  }
+
+  /** The lane of a slot, which is looked at after this read. */
+  wake(slot: Slot): Lane {
+    let { lane } = slot;
+    if (lane === null) {
+      lane = this.#spare.pop() ?? new Lane(this.#multiline, this.#tz);
+      if (slot.learned !== null) lane.remember(slot.learned);
+      slot.lane = lane;
+      this.#awake++;
+    }
+    if (!slot.active) {
+      slot.active = true;
+      this.active.push(slot as Awake);
     }
     return lane;
   }
 
+  #release(slot: Slot): void {
+    const { lane } = slot;
+    if (lane === null) return;
+    slot.learned = lane.learned;
+    slot.lane = null;
+    slot.paused = false;
+    this.#awake--;
+    if (this.#spare.length >= maxSpare) return;
+    lane.reset();
+    this.#spare.push(lane);
+  }
+
   /** Notes the lane of a unit that had its envelope: a unit without one may go on with it. */
-  owns(lane: Lane): void {
-    this.#owner = lane.key;
+  owns(slot: Slot): void {
+    this.#owner = slot.key;
   }
 
   /** The name of that lane, for the state. */
@@ -66,42 +134,65 @@ export class Lanes {
     this.#owner = Buffer.from(name, 'latin1');
   }
 
-  /** The lane for a unit without an envelope: that of the unit before it. */
-  ofOrphan(): Lane {
+  /** The slot for a unit without an envelope: that of the unit before it. */
+  ofOrphan(): Slot {
     return this.of(this.#owner, 0, this.#owner.length);
   }
 
-  /** Whether a lane's unit that begins at `raw` had its effects in an earlier run. */
-  isDone(lane: Lane, raw: number): boolean {
+  /** Whether a unit that begins at `raw` had its effects already. */
+  isDone(slot: Slot, raw: number): boolean {
+    if (raw < slot.doneBefore) return true;
     if (raw >= this.#doneTo) return false;
-    const own = this.#doneAt.get(lane.key.toString('latin1'));
+    const own = this.#doneAt.get(slot.key.toString('latin1'));
     return own === undefined || raw < own;
   }
 
-  /** Drops what is done with. Call it when all that is complete was told. */
-  sweep(): void {
-    const waiting: Lane[] = [];
-    for (const lane of this.active) {
-      lane.compact();
-      if (lane.waits || lane.inherited !== null) waiting.push(lane);
-      else lane.active = false;
-    }
-    this.active = waiting;
-    if (this.#last !== null && !this.#last.active) this.#last = null;
-    if (this.#count - waiting.length <= maxIdle) return;
-    this.#byHash.clear();
-    this.#last = null;
-    this.#count = 0;
-    for (const lane of waiting) this.#keep(lane);
+  /** So few names that of each the lines before its next record are kept. */
+  get few(): boolean {
+    return this.#count <= maxIdle;
   }
 
-  #keep(lane: Lane): void {
-    let hash = 0;
-    for (const byte of lane.key) hash = (Math.imul(hash, 31) + byte) | 0;
-    const bucket = this.#byHash.get(hash);
-    if (bucket) bucket.push(lane);
-    else this.#byHash.set(hash, [lane]);
-    this.#count++;
+  /** All names. */
+  slots(): Slot[] {
+    const all: Slot[] = [];
+    for (const first of this.#byHash.values())
+      for (let slot: Slot | null = first; slot !== null; slot = slot.next) all.push(slot);
+    return all;
+  }
+
+  /** Drops what is done with. Call it when all that is complete was told; nothing before `oldest` is in the log. */
+  sweep(oldest: number, consumed: number): void {
+    const waiting: Awake[] = [];
+    const done: Awake[] = [];
+    for (const slot of this.active) {
+      slot.lane.compact();
+      if (slot.lane.waits || slot.lane.inherited !== null) waiting.push(slot);
+      else {
+        slot.active = false;
+        done.push(slot);
+      }
+    }
+    this.active = waiting;
+    if (this.#awake > maxIdle) {
+      // The oldest of them are not in the list: they had nothing to say this time.
+      const idle = this.#awake - waiting.length > done.length ? this.slots() : done;
+      for (const slot of idle) if (!slot.active) this.#release(slot);
+    }
+    if (this.#count > maxSlots) this.#forget(oldest, consumed);
+  }
+
+  /** Forgets names of which nothing is open. */
+  #forget(oldest: number, consumed: number): void {
+    const kept = this.slots().filter(
+      (slot) => slot.lane !== null || slot.last >= oldest || slot.doneBefore > consumed,
+    );
+    this.#byHash.clear();
+    this.#last = null;
+    this.#count = kept.length;
+    for (const slot of kept) {
+      slot.next = this.#byHash.get(slot.hash) ?? null;
+      this.#byHash.set(slot.hash, slot);
+    }
   }
 
   /** Forgets everything. */
@@ -110,23 +201,28 @@ export class Lanes {
     this.#last = null;
     this.active = [];
     this.#count = 0;
+    this.#awake = 0;
+    this.#spare.length = 0;
     this.#doneAt.clear();
     this.#doneTo = 0;
     this.#owner = Buffer.alloc(0);
   }
 
-  /** Notes for a later reader: how far each waiting lane is done, counted from `offset`; empty where none waits. */
-  notes(offset: number): string {
+  /**
+   * Notes for a later reader: how far each waiting lane is done, counted from `offset`; empty where none waits. With `all`
+   * also of those that do not wait, since units that are behind `offset` will come again.
+   */
+  notes(offset: number, all: boolean): string {
     const notes: unknown[] = [];
-    for (const lane of this.active) {
-      const { inherited } = lane;
-      if (!lane.waits && inherited === null) continue;
-      const done = lane.waits ? lane.waitsAt - offset : null;
-      notes.push(
-        inherited === null
-          ? [lane.key.toString('latin1'), done]
-          : [lane.key.toString('latin1'), done, inherited],
-      );
+    for (const slot of all ? this.slots() : this.active) {
+      const { lane, doneBefore } = slot;
+      const inherited = lane?.inherited ?? null;
+      const waits = lane?.waits === true;
+      const behind = all && doneBefore > offset;
+      if (!waits && !behind && inherited === null) continue;
+      const done = waits ? (lane?.waitsAt ?? 0) - offset : behind ? doneBefore - offset : null;
+      const name = slot.key.toString('latin1');
+      notes.push(inherited === null ? [name, done] : [name, done, inherited]);
     }
     return notes.length === 0 ? '' : JSON.stringify(notes);
   }
@@ -147,12 +243,14 @@ export class Lanes {
         number | null,
         Parameters<Lane['inherit']>[0] | undefined,
       ];
-      if (done !== null) this.#doneAt.set(name, offset + done);
+      const key = Buffer.from(name, 'latin1');
+      if (done !== null) {
+        this.#doneAt.set(name, offset + done);
+        this.of(key, 0, key.length).doneBefore = offset + done;
+      }
       // Where no envelope stands at the offset, the lane that waits there is the one it goes on with.
       if (done === 0) this.owner = name;
-      if (inherited === undefined) continue;
-      const key = Buffer.from(name, 'latin1');
-      this.of(key, 0, key.length).inherit(inherited);
+      if (inherited !== undefined) this.wake(this.of(key, 0, key.length)).inherit(inherited);
     }
   }
 }

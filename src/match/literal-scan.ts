@@ -48,10 +48,13 @@ export class LiteralScan {
   /** By the hash of the first bytes of a window: whether any window begins so. */
   readonly #begins = new Uint8Array(tableSize);
   readonly #step: number;
+  /** Some literal holds a line end. */
+  readonly spansLines: boolean;
 
   /** `sets[i]` are the literals of pattern `i`, null for a pattern that has none. At most 65,535 literals count. */
   constructor(sets: readonly (LiteralSet | null)[]) {
     const entries = entriesOf(sets);
+    this.spansLines = entries.some(({ literal }) => literal.bytes.includes(0x0a));
     const shortest = entries.reduce((least, { literal }) => Math.min(least, literal.bytes.length), maxWindow);
     this.#window = shortest;
     this.#step = shortest >= wideWindow ? wideBytes : narrowBytes;

@@ -5,7 +5,7 @@
 import type { Format } from '../model/config.ts';
 import type { Chunk, SavedPosition } from '../model/seams.ts';
 import type { CompiledRules } from './compile.ts';
-import { EnvelopedReader, type Wrapping } from './enveloped-reader.ts';
+import { EnvelopedReader } from './enveloped-reader.ts';
 import { CarriedEnvelope, FrameUnits } from './formats/carried.ts';
 import { CriEnvelope } from './formats/cri.ts';
 import { firstLines, formatOf, laterLines } from './formats/detect.ts';
@@ -15,6 +15,7 @@ import { LineFraming } from './formats/line-framing.ts';
 import { PrefixEnvelope } from './formats/prefix.ts';
 import { SyslogLine, syslogFile } from './formats/syslog.ts';
 import { SyslogEnvelope, SyslogUnits } from './formats/syslog-drain.ts';
+import type { Wrapping } from './lane-feeder.ts';
 import { payloadsOf } from './payload.ts';
 import { type Reader, type ReaderOptions, type ReadResult, StreamReader } from './reader.ts';
 import type { Envelope } from './unwrap.ts';

@@ -19,6 +19,12 @@ for (const [first, second] of ['pa', 'fa', 'th', '--'].map((word) => [
 ]))
   secondByte[first as number] = second as number;
 
+/** Whether a line can't be told to begin a record from its first bytes alone. */
+export function isDoubtful(data: Buffer, from: number): boolean {
+  const first = data[from] as number;
+  return special[first] === 1 || (secondByte[first] !== 0 && secondByte[first] === data[from + 1]);
+}
+
 /** State that the lines of a record can't tell, since it was begun by a cut. */
 export interface Inherited {
   readonly header: boolean;
@@ -82,7 +88,6 @@ export class RecordStarts {
     return this.open && this.#openHeader && this.#trace.had && !this.force;
   }
 
-  /** What must be kept to read on from the end of the complete records, or null where nothing must. */
   /** How records begin, as far as the stream taught it: a text for the state, or null. */
   get learned(): string | null {
     return this.#learned?.shape ?? null;
@@ -95,6 +100,7 @@ export class RecordStarts {
     this.#learning = null;
   }
 
+  /** What must be kept to read on from the end of the complete records, or null where nothing must. */
   get inherited(): Inherited | null {
     return this.force && !this.alone ? this.#state() : this.#inherited;
   }
@@ -140,8 +146,7 @@ export class RecordStarts {
     if (this.#openHeader && this.open) {
       return first === 0x7b || first === 0x54 || (first >= 0x30 && first <= 0x39) ? unknown : continues;
     }
-    if (trace.state !== outside || trace.had || special[first] === 1) return unknown;
-    if (secondByte[first] !== 0 && secondByte[first] === data[from + 1]) return unknown;
+    if (trace.state !== outside || trace.had || isDoubtful(data, from)) return unknown;
     // `Name (text):` of Rails and `/srv/app.js:12` of Node may be the first lines of a trace.
     const last = data[to - 1] as number;
     if ((last === 0x3a && data[to - 2] === 0x29) || (first === 0x2f && last <= 0x39)) return unknown;
@@ -157,6 +162,13 @@ export class RecordStarts {
     if (verdict === undefined || verdict === null) return;
     this.#learned = verdict ? this.#learning : null;
     this.#learning = null;
+  }
+
+  /** Whether a line begins a record whatever stands before it, but for a header that a trace quotes. */
+  surely(line: Buffer, from: number, to: number): boolean {
+    if (this.alone) return true;
+    if (this.#start !== null) return this.#start.test(line.subarray(from, to));
+    return (this.#mask & headers) !== 0 && this.#isHeader(line, from, to);
   }
 
   #isHeader(line: Buffer, from: number, to: number): boolean {

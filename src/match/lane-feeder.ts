@@ -1,0 +1,443 @@
+/**
+ * Takes the units of a stream to their lanes, where records are found. A unit whose raw bytes hold nothing that a rule wants
+ * is only logged; when one of its lane does, the units before it follow into the lane, as many as its record and its context
+ * may need. So most of a stream is cut and named, and not read. Offsets are those of the raw bytes.
+ */
+import type { Multiline } from '../model/config.ts';
+import type { Chunk, SavedPosition } from '../model/seams.ts';
+import type { Batch } from './batches.ts';
+import { markLength } from './clean.ts';
+import { isLogfmt } from './formats/logfmt.ts';
+import { interleaveBytes, type Lane, laneQuietMs, textUnit } from './lane.ts';
+import { type Awake, Lanes, type Slot } from './lanes.ts';
+import { addPayload, type PayloadKinds } from './payload.ts';
+import type { RawSearch } from './raw-search.ts';
+import type { ReadCounts } from './reader.ts';
+import { isDoubtful } from './record-starts.ts';
+import { UnitLog } from './unit-log.ts';
+import { type Envelope, type Framing, Unit } from './unwrap.ts';
+
+/** How the units of a stream are found and unwrapped. */
+export interface Wrapping {
+  readonly framing: Framing;
+  /** Null: lines without an envelope. */
+  readonly envelope: Envelope | null;
+  readonly payloads: PayloadKinds;
+}
+
+export interface FeederOptions {
+  readonly multiline: Multiline;
+  readonly tz: string;
+  readonly maxLineBytes: number;
+}
+
+/** So many units follow into a lane that is woken, and up to so many until one of them surely begins a record. */
+const minWalk = 64;
+const maxWalk = 1024;
+/** So many units without anything wanted, and a lane is left to the log again. */
+const pauseUnits = 64;
+/** Units whose text a lane keeps for the lines before its next record. */
+const contextUnits = 8;
+
+export class LaneFeeder {
+  readonly #options: FeederOptions;
+  readonly #wrapping: Wrapping;
+  readonly #lanes: Lanes;
+  readonly #unit = new Unit();
+  readonly #log = new UnitLog();
+  readonly #walk = new Float64Array(maxWalk);
+  /** The chunk: its bytes, where it begins, when it came. */
+  #data: Buffer = Buffer.alloc(0);
+  #view: Uint8Array = this.#data;
+  #offset = 0;
+  #receivedAt = 0;
+  /** Null: every unit is read. */
+  #search: RawSearch | null = null;
+  /** Rules want lines behind their records: lanes that were woken stay so. */
+  #behind = false;
+  /** Raw bytes before this were unwrapped. -1: nothing was. */
+  #scanned = -1;
+  /** Ends of reads and their times, as long as what came then may wait for its next line. */
+  readonly #reads: { readonly from: number; readonly at: number }[] = [];
+  /** What a later chunk is needed for: notes of an earlier run. */
+  #notes: { readonly lanes: string; readonly ahead: number } | null = null;
+
+  constructor(options: FeederOptions, wrapping: Wrapping, saved: SavedPosition['reader'] | null) {
+    this.#options = options;
+    this.#wrapping = wrapping;
+    this.#lanes = new Lanes(options.multiline, options.tz);
+    wrapping.framing.midUnit = saved?.['midUnit'] === true;
+    this.#take(saved);
+  }
+
+  #take(saved: SavedPosition['reader'] | null): void {
+    if (typeof saved?.['owner'] === 'string') this.#lanes.owner = saved['owner'];
+    const lanes = saved?.['lanes'];
+    const ahead = saved?.['ahead'];
+    if (typeof lanes !== 'string' && typeof ahead !== 'number') return;
+    this.#notes = {
+      lanes: typeof lanes === 'string' ? lanes : '',
+      // Lanes that are not named were not read, where most of a stream is not.
+      ahead: typeof ahead === 'number' && saved?.['quiet'] !== true ? ahead : 0,
+    };
+  }
+
+  /** What a later reader needs that goes on at `consumed`. */
+  saved(consumed: number): SavedPosition['reader'] {
+    const log = this.#log;
+    const quiet = log.end > log.base;
+    const ahead = this.#scanned - consumed;
+    const lanes = this.#lanes.notes(consumed, quiet);
+    const first =
+      quiet && ahead > 0 ? (log.slotOf(log.firstFrom(consumed))?.key.toString('latin1') ?? '') : '';
+    const owner = ahead > 0 ? first : this.#lanes.owner;
+    return {
+      ...(owner !== '' && this.#wrapping.envelope?.goesOn ? { owner } : {}),
+      ...(ahead > 0 ? { ahead } : {}),
+      ...(ahead > 0 && quiet ? { quiet } : {}),
+      ...(lanes === '' ? {} : { lanes }),
+      // Read again from before its start, a line over the limit is found to be one again.
+      ...(ahead <= 0 && this.#wrapping.framing.midUnit ? { midUnit: true } : {}),
+    };
+  }
+
+  /** Rules that want something else come: what waits is read again for them. Call it between chunks. */
+  reread(consumed: number): void {
+    if (this.#log.end === this.#log.base) return;
+    const saved = this.saved(consumed);
+    const { midUnit } = this.#wrapping.framing;
+    this.startOver();
+    this.#wrapping.framing.midUnit = saved['midUnit'] === true && midUnit;
+    this.#take(saved);
+  }
+
+  /** Forgets everything. */
+  startOver(): void {
+    this.#lanes.clear();
+    this.#log.dropBefore(this.#log.end);
+    this.#reads.length = 0;
+    this.#scanned = -1;
+    this.#wrapping.framing.midUnit = false;
+  }
+
+  /** Takes every new unit of a chunk. `search`: tells which of them must be read; null where all must. */
+  feed(chunk: Chunk, search: RawSearch | null, behind: boolean, counts: ReadCounts): void {
+    const { data, offset } = chunk;
+    this.#data = data;
+    // A plain view is cut faster than a Buffer.
+    this.#view = new Uint8Array(data.buffer, data.byteOffset, data.length);
+    this.#offset = offset;
+    this.#receivedAt = chunk.receivedAt;
+    this.#search = search;
+    this.#behind = behind;
+    if (this.#notes !== null) {
+      this.#lanes.resume(this.#notes.lanes, offset, offset + this.#notes.ahead);
+      this.#notes = null;
+    }
+    let at = this.#scanned < 0 ? 0 : this.#scanned - offset;
+    if (offset === 0 && at === 0) at = markLength(data);
+    search?.begin(data, at);
+    this.#reads.push({ from: offset + at, at: chunk.receivedAt });
+    this.#units(at, chunk, counts);
+    search?.end();
+  }
+
+  #units(start: number, chunk: Chunk, counts: ReadCounts): void {
+    const data = this.#data;
+    const lanes = this.#lanes;
+    const { framing, envelope } = this.#wrapping;
+    const unit = this.#unit;
+    const how = { final: chunk.end === 'final', frames: chunk.frames ?? null };
+    let at = start;
+    while (framing.next(data, at, unit, how)) {
+      if (unit.from > at && data[at] === 0) counts.nulBytes += unit.from - at;
+      if (envelope === null || !envelope.read(data, unit)) {
+        if (envelope !== null && unit.to > unit.from) counts.unparsed++;
+        unit.bare = false;
+        unit.laneData = data;
+        unit.text = data;
+        unit.textFrom = unit.from;
+        unit.textTo = unit.to;
+        unit.laneFrom = unit.laneTo = unit.from;
+        unit.part = false;
+        unit.message = false;
+        const orphan = envelope?.goesOn === true;
+        this.#unitOf(orphan ? lanes.ofOrphan() : lanes.of(data, unit.laneFrom, unit.laneTo), counts);
+      } else {
+        if (unit.bare) counts.unparsed++;
+        const slot = lanes.of(unit.laneData, unit.laneFrom, unit.laneTo);
+        lanes.owns(slot);
+        this.#unitOf(slot, counts);
+      }
+      at = unit.next;
+    }
+    this.#scanned = this.#offset + at;
+  }
+
+  #unitOf(slot: Slot, counts: ReadCounts): void {
+    const unit = this.#unit;
+    const raw = this.#offset + unit.from;
+    if (this.#lanes.isDone(slot, raw)) return;
+    let { textTo } = unit;
+    if (!unit.part) while (textTo > unit.textFrom && unit.text[textTo - 1] === 0x0d) textTo--;
+    if (this.#search === null) {
+      this.#append(this.#lanes.wake(slot), raw, textTo, counts);
+      return;
+    }
+    if (!this.#isQuiet(this.#search, slot, textTo)) {
+      const lane = slot.lane === null || slot.paused ? this.#wake(slot, raw) : this.#lanes.wake(slot);
+      slot.wantedAt = raw;
+      slot.since = 0;
+      // What has other bytes than the stream's can't follow later: what is before it can't either.
+      slot.last = -1;
+      this.#append(lane, raw, textTo, counts);
+      return;
+    }
+    const log = this.#log;
+    const { to, next, textFrom } = unit;
+    const offset = this.#offset;
+    if (this.#wrapping.envelope === null && textTo > textFrom) counts.unparsed++;
+    const logged = log.add(slot, raw, offset + to, offset + next, offset + textFrom, offset + textTo);
+    if (slot.lane === null || slot.paused) return;
+    this.#lanes.wake(slot);
+    this.#follow(slot.lane, logged);
+    if (++slot.since >= pauseUnits) this.#pause(slot);
+  }
+
+  /** Whether a unit need not be read: nothing in it is wanted, and its text stands in the stream as it is. */
+  #isQuiet(search: RawSearch, slot: Slot, textTo: number): boolean {
+    const unit = this.#unit;
+    const { text, textFrom } = unit;
+    if (search.wants(unit.from, unit.next)) return false;
+    if (text !== this.#data || unit.part || unit.cut || unit.message || slot.lane?.part === true)
+      return false;
+    if (textTo - textFrom > this.#options.maxLineBytes) return false;
+    const { json, logfmt } = this.#wrapping.payloads;
+    if (json && text[textFrom] === 0x7b) return false;
+    return !(logfmt && isLogfmt(text, textFrom, textTo));
+  }
+
+  #append(lane: Lane, raw: number, textEnd: number, counts: ReadCounts): void {
+    const unit = this.#unit;
+    const offset = this.#offset;
+    lane.lastAt = this.#receivedAt;
+    if (!lane.part) {
+      lane.open(raw, offset + unit.to);
+      lane.isOver = unit.cut;
+    }
+    const { text, textFrom } = unit;
+    let textTo = textEnd;
+    const room = this.#options.maxLineBytes - lane.partBytes;
+    if (textTo - textFrom > room) {
+      textTo = textFrom + Math.max(0, room);
+      lane.isOver = true;
+    }
+    lane.append(text === this.#data ? this.#view : text, textFrom, textTo);
+    if (unit.part) lane.reach(offset + unit.next);
+    else this.#end(lane, offset + (unit.cut ? unit.to : unit.next), unit.message, counts);
+  }
+
+  /** The lane's last unit is at its end. */
+  #end(lane: Lane, rawEnd: number, message: boolean, counts: ReadCounts | null): void {
+    const from = lane.used - lane.partBytes;
+    const kind = lane.isOver ? textUnit : addPayload(lane, from, this.#wrapping.payloads);
+    const { envelope } = this.#wrapping;
+    if (kind === textUnit && envelope === null && lane.used > from && counts !== null) counts.unparsed++;
+    lane.close(rawEnd, kind, lane.isOver, message);
+  }
+
+  /** A logged unit goes to its lane. */
+  #follow(lane: Lane, logged: number): void {
+    const log = this.#log;
+    log.setFed(logged, true);
+    lane.lastAt = this.#receivedAt;
+    lane.open(log.rawOf(logged), log.toOf(logged));
+    lane.isOver = false;
+    lane.append(this.#view, log.textFromOf(logged) - this.#offset, log.textToOf(logged) - this.#offset);
+    lane.close(log.nextOf(logged), textUnit, false, false);
+  }
+
+  /** The lane of a slot whose next unit, at `raw`, must be read: the units before it follow. */
+  #wake(slot: Slot, raw: number): Lane {
+    const had = slot.lane !== null;
+    const lane = this.#lanes.wake(slot);
+    slot.paused = false;
+    const count = this.#history(slot, lane, raw, had);
+    if (!had) this.#lead(slot, lane, count);
+    for (let at = count - 1; at >= 0; at--) {
+      const logged = this.#walk[at] as number;
+      if (!this.#log.isFed(logged)) this.#follow(lane, logged);
+    }
+    return lane;
+  }
+
+  /** What was told before is there for the lines before a record only. */
+  #lead(slot: Slot, lane: Lane, count: number): void {
+    const log = this.#log;
+    let some = false;
+    for (let at = count - 1; at >= 0; at--) {
+      const logged = this.#walk[at] as number;
+      if (!log.isFed(logged) && log.rawOf(logged) >= slot.doneBefore) continue;
+      this.#follow(lane, logged);
+      some = true;
+    }
+    if (!some) return;
+    lane.index({ closing: true, receivedAt: this.#receivedAt });
+    lane.told = lane.records;
+  }
+
+  /** Notes in `#walk` the logged units before `raw` that a record there may need, newest first; gives how many. */
+  #history(slot: Slot, lane: Lane, raw: number, had: boolean): number {
+    const log = this.#log;
+    const walk = this.#walk;
+    let newer = raw;
+    let count = 0;
+    let headed = false;
+    for (let at = slot.last; at >= log.base && count < maxWalk; at = log.beforeOf(at)) {
+      if (newer - log.nextOf(at) > interleaveBytes) break;
+      // The lane has it, and all before it.
+      if (had && log.isFed(at)) break;
+      newer = log.rawOf(at);
+      walk[count++] = at;
+      if (count < minWalk) continue;
+      headed = lane.surely(this.#data, log.textFromOf(at) - this.#offset, log.textToOf(at) - this.#offset);
+      if (headed) break;
+    }
+    if (headed || count <= minWalk) return count;
+    // No line says that it begins a record: of two that look like nothing else, the second one does.
+    for (let at = minWalk; at < count; at++)
+      if (this.#isPlain(walk[at - 1]) && this.#isPlain(walk[at])) return at;
+    return count;
+  }
+
+  #isPlain(logged: number | undefined): boolean {
+    return !isDoubtful(this.#data, this.#log.textFromOf(logged ?? 0) - this.#offset);
+  }
+
+  /** Nothing was wanted of a lane for long: what follows is left to the log, and so is its open record. */
+  #pause(slot: Slot): void {
+    const { lane } = slot;
+    slot.since = 0;
+    if (lane === null || lane.part || this.#behind) return;
+    lane.index({ closing: false, receivedAt: this.#receivedAt });
+    slot.paused = this.#isGivenBack(slot, lane);
+  }
+
+  /** Leaves the open record of a lane to the log, where nothing in it is wanted. Call it after `index`. */
+  #isGivenBack(slot: Slot, lane: Lane): boolean {
+    if (this.#search === null || this.#behind || lane.part || lane.inherited !== null) return false;
+    if (!lane.decided) return false;
+    const log = this.#log;
+    const { openAt } = lane;
+    if (openAt === null) return true;
+    // Its beginning must be in the log.
+    if (openAt <= slot.wantedAt) return false;
+    let first = -1;
+    for (let at = slot.last; at >= log.base && log.rawOf(at) >= openAt; at = log.beforeOf(at)) first = at;
+    if (first < 0 || log.rawOf(first) !== openAt) return false;
+    lane.giveBack();
+    for (let at = slot.last; at >= first; at = log.beforeOf(at)) log.setFed(at, false);
+    return true;
+  }
+
+  /** What is complete in each lane. `after`: lines behind a record that rules want. */
+  complete(chunk: Chunk, after: number, full: boolean): Batch[] {
+    const batches: Batch[] = [];
+    for (const slot of this.#lanes.active) {
+      const { lane } = slot;
+      const closing = chunk.end !== 'more' || this.#isIdle(slot);
+      // An unfinished unit waits for its end, but not for ever.
+      if (lane.part && (chunk.end === 'final' || this.#scanned - lane.rawEnd > interleaveBytes))
+        this.#end(lane, lane.rawEnd, false, null);
+      let complete = lane.index({ closing, receivedAt: chunk.receivedAt });
+      if (closing) slot.paused = this.#search !== null && !lane.part && lane.inherited === null;
+      else if (this.#isGivenBack(slot, lane)) {
+        slot.paused = true;
+        complete = lane.records;
+      }
+      const to = closing || after === 0 || full ? complete : Math.max(lane.told, complete - after);
+      if (to > lane.told) batches.push({ lane, from: lane.told, to });
+    }
+    return batches;
+  }
+
+  /** A lane that only remembers how it was cut waits for nothing. */
+  #isIdle({ lane }: Awake): boolean {
+    return (
+      lane.rawEnd >= 0 &&
+      (this.#scanned - lane.rawEnd > interleaveBytes || this.#receivedAt - lane.lastAt >= laneQuietMs)
+    );
+  }
+
+  /** The newest logged unit, for its time: where its text is, or null. */
+  get newest(): {
+    readonly raw: number;
+    readonly to: number;
+    readonly textFrom: number;
+    readonly textTo: number;
+  } | null {
+    const log = this.#log;
+    if (log.end === log.base) return null;
+    const last = log.end - 1;
+    return {
+      raw: log.rawOf(last),
+      to: log.toOf(last),
+      textFrom: log.textFromOf(last),
+      textTo: log.textToOf(last),
+    };
+  }
+
+  /**
+   * Drops what is done with; call it when all batches were told. Gives where the raw bytes begin that are still needed, and
+   * how many units were passed over for good, each a record of its own.
+   */
+  settle(chunk: Chunk): { readonly needed: number; readonly passed: number } {
+    const log = this.#log;
+    let needed = this.#scanned;
+    for (const slot of this.#lanes.active) {
+      const { lane } = slot;
+      if (lane.waits && lane.waitsAt < needed) needed = lane.waitsAt;
+      slot.doneBefore = Math.max(slot.doneBefore, lane.waits ? lane.waitsAt : lane.rawEnd);
+    }
+    const open = chunk.end === 'more' ? Math.min(this.#openFrom(), this.#scanned) : this.#scanned;
+    const first = log.firstFrom(open);
+    if (first < log.end) needed = Math.min(needed, log.rawOf(first));
+    this.#keepContext(first);
+    const passed = log.dropBefore(first);
+    this.#lanes.sweep(log.base, needed);
+    return { needed, passed };
+  }
+
+  /** Units behind this place may be a part of a record that is still to come. */
+  #openFrom(): number {
+    const reads = this.#reads;
+    while (reads.length > 1 && this.#receivedAt - (reads[0]?.at ?? 0) >= laneQuietMs) reads.shift();
+    const [oldest] = reads;
+    const from =
+      oldest === undefined || this.#receivedAt - oldest.at >= laneQuietMs ? this.#scanned : oldest.from;
+    return Math.max(from, this.#scanned - interleaveBytes);
+  }
+
+  /** Of what leaves the log a lane keeps the last lines, for its next record. */
+  #keepContext(first: number): void {
+    const log = this.#log;
+    if (first === log.base || !this.#lanes.few) return;
+    for (const slot of this.#lanes.slots()) {
+      let at = slot.last;
+      while (at >= first) at = log.beforeOf(at);
+      if (at < log.base || log.isFed(at) || (slot.lane !== null && !slot.paused)) continue;
+      let count = 0;
+      for (; at >= log.base && count < contextUnits && !log.isFed(at); at = log.beforeOf(at))
+        this.#walk[count++] = at;
+      const lane = this.#lanes.wake(slot);
+      slot.paused = true;
+      while (count > 0) {
+        const logged = this.#walk[--count] as number;
+        this.#follow(lane, logged);
+        log.setFed(logged, false);
+      }
+      lane.index({ closing: true, receivedAt: this.#receivedAt });
+      lane.told = lane.records;
+    }
+  }
+}

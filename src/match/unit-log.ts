@@ -1,0 +1,134 @@
+/**
+ * The units of a stream that may still be needed, by their places in the raw bytes: which lane each belongs to, where its
+ * text stands, and which unit of that lane came before. Holds numbers only; the bytes are those of the chunk. Units have
+ * numbers that only grow.
+ */
+import type { Slot } from './lanes.ts';
+
+const firstSize = 256;
+
+export class UnitLog {
+  /** The number of the oldest unit that is there, and of the next one. */
+  base = 0;
+  end = 0;
+  #raw = new Float64Array(firstSize);
+  /** Counted from `raw`. */
+  #to = new Int32Array(firstSize);
+  #next = new Int32Array(firstSize);
+  #textFrom = new Int32Array(firstSize);
+  #textTo = new Int32Array(firstSize);
+  #before = new Float64Array(firstSize);
+  #fed = new Uint8Array(firstSize);
+  #slots: (Slot | null)[] = [];
+
+  /** Adds a unit behind the newest of its slot. All places are offsets of the stream. */
+  add(slot: Slot, raw: number, to: number, next: number, textFrom: number, textTo: number): number {
+    const at = this.end - this.base;
+    if (at === this.#raw.length) this.#grow();
+    this.#raw[at] = raw;
+    this.#to[at] = to - raw;
+    this.#next[at] = next - raw;
+    this.#textFrom[at] = textFrom - raw;
+    this.#textTo[at] = textTo - raw;
+    this.#before[at] = slot.last;
+    this.#fed[at] = 0;
+    this.#slots[at] = slot;
+    slot.last = this.end;
+    return this.end++;
+  }
+
+  rawOf(unit: number): number {
+    return this.#raw[unit - this.base] as number;
+  }
+
+  /** Where its bytes end. */
+  toOf(unit: number): number {
+    const at = unit - this.base;
+    return (this.#raw[at] as number) + (this.#to[at] as number);
+  }
+
+  /** Where the unit behind it begins. */
+  nextOf(unit: number): number {
+    const at = unit - this.base;
+    return (this.#raw[at] as number) + (this.#next[at] as number);
+  }
+
+  textFromOf(unit: number): number {
+    const at = unit - this.base;
+    return (this.#raw[at] as number) + (this.#textFrom[at] as number);
+  }
+
+  textToOf(unit: number): number {
+    const at = unit - this.base;
+    return (this.#raw[at] as number) + (this.#textTo[at] as number);
+  }
+
+  /** The unit of the same lane before this one; less than `base` where there is none. */
+  beforeOf(unit: number): number {
+    return this.#before[unit - this.base] as number;
+  }
+
+  slotOf(unit: number): Slot | null {
+    return this.#slots[unit - this.base] ?? null;
+  }
+
+  isFed(unit: number): boolean {
+    return this.#fed[unit - this.base] === 1;
+  }
+
+  /** Notes whether its lane has the unit's text. */
+  setFed(unit: number, fed: boolean): void {
+    this.#fed[unit - this.base] = fed ? 1 : 0;
+  }
+
+  /** The first unit that begins at `raw` or behind it; `end` where there is none. */
+  firstFrom(raw: number): number {
+    let low = 0;
+    let high = this.end - this.base;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((this.#raw[middle] as number) < raw) low = middle + 1;
+      else high = middle;
+    }
+    return this.base + low;
+  }
+
+  /** Forgets the units before one; gives how many of them hold text that no lane was given. */
+  dropBefore(unit: number): number {
+    const count = Math.max(0, unit - this.base);
+    let unfed = 0;
+    for (let at = 0; at < count; at++)
+      if (this.#fed[at] === 0 && (this.#textTo[at] as number) > (this.#textFrom[at] as number)) unfed++;
+    const length = this.end - this.base;
+    for (const array of [
+      this.#raw,
+      this.#to,
+      this.#next,
+      this.#textFrom,
+      this.#textTo,
+      this.#before,
+      this.#fed,
+    ])
+      array.copyWithin(0, count, length);
+    this.#slots.splice(0, count);
+    this.base += count;
+    return unfed;
+  }
+
+  #grow(): void {
+    this.#raw = grown(this.#raw);
+    this.#to = grown(this.#to);
+    this.#next = grown(this.#next);
+    this.#textFrom = grown(this.#textFrom);
+    this.#textTo = grown(this.#textTo);
+    this.#before = grown(this.#before);
+    this.#fed = grown(this.#fed);
+  }
+}
+
+/** The same numbers with room for as many more. */
+export function grown<T extends Int32Array | Float64Array | Uint8Array>(array: T): T {
+  const larger = new (array.constructor as new (length: number) => T)(array.length * 2);
+  larger.set(array);
+  return larger;
+}
