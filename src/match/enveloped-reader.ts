@@ -13,7 +13,7 @@ import { comesFrom } from './conditions.ts';
 import { contextBefore, linesBehind } from './context-lines.ts';
 import { hitsOf } from './hits.ts';
 import { type Lane, textUnit } from './lane.ts';
-import { LaneFeeder, type Wrapping } from './lane-feeder.ts';
+import { LaneFeeder } from './lane-feeder.ts';
 import { readPayload } from './payload.ts';
 import { type RawSearch, rawSearchFor } from './raw-search.ts';
 import {
@@ -26,7 +26,7 @@ import {
 } from './reader.ts';
 import { freshScan, type ScanState, scanRecords } from './scanner.ts';
 import { RecordSubject } from './subject.ts';
-import { type EnvelopeFacts, Unit } from './unwrap.ts';
+import { type EnvelopeFacts, Unit, type Wrapping } from './unwrap.ts';
 
 export class EnvelopedReader implements Reader {
   readonly #options: ReaderOptions;

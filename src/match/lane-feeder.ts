@@ -9,21 +9,13 @@ import type { Batch } from './batches.ts';
 import { markLength } from './clean.ts';
 import { isLogfmt } from './formats/logfmt.ts';
 import { interleaveBytes, type Lane, laneQuietMs, textUnit } from './lane.ts';
+import { contextUnits, historyOf, maxHistory } from './lane-history.ts';
 import { type Awake, Lanes, type Slot } from './lanes.ts';
-import { addPayload, type PayloadKinds } from './payload.ts';
+import { addPayload } from './payload.ts';
 import type { RawSearch } from './raw-search.ts';
 import type { ReadCounts } from './reader.ts';
-import { isDoubtful } from './record-starts.ts';
-import { UnitLog } from './unit-log.ts';
-import { type Envelope, type Framing, Unit } from './unwrap.ts';
-
-/** How the units of a stream are found and unwrapped. */
-export interface Wrapping {
-  readonly framing: Framing;
-  /** Null: lines without an envelope. */
-  readonly envelope: Envelope | null;
-  readonly payloads: PayloadKinds;
-}
+import { type LoggedUnit, UnitLog } from './unit-log.ts';
+import { Unit, type Wrapping } from './unwrap.ts';
 
 export interface FeederOptions {
   readonly multiline: Multiline;
@@ -31,13 +23,8 @@ export interface FeederOptions {
   readonly maxLineBytes: number;
 }
 
-/** So many units follow into a lane that is woken, and up to so many until one of them surely begins a record. */
-const minWalk = 64;
-const maxWalk = 1024;
 /** So many units without anything wanted, and a lane is left to the log again. */
 const pauseUnits = 64;
-/** Units whose text a lane keeps for the lines before its next record. */
-const contextUnits = 8;
 
 export class LaneFeeder {
   readonly #options: FeederOptions;
@@ -45,7 +32,7 @@ export class LaneFeeder {
   readonly #lanes: Lanes;
   readonly #unit = new Unit();
   readonly #log = new UnitLog();
-  readonly #walk = new Float64Array(maxWalk);
+  readonly #walk = new Float64Array(maxHistory);
   /** The chunk: its bytes, where it begins, when it came. */
   #data: Buffer = Buffer.alloc(0);
   #view: Uint8Array = this.#data;
@@ -262,7 +249,8 @@ export class LaneFeeder {
     const had = slot.lane !== null;
     const lane = this.#lanes.wake(slot);
     slot.paused = false;
-    const count = this.#history(slot, lane, raw, had);
+    const bytes = { log: this.#log, data: this.#data, offset: this.#offset };
+    const count = historyOf(bytes, slot, lane, raw, had, this.#walk);
     if (!had) this.#lead(slot, lane, count);
     for (let at = count - 1; at >= 0; at--) {
       const logged = this.#walk[at] as number;
@@ -284,34 +272,6 @@ export class LaneFeeder {
     if (!some) return;
     lane.index({ closing: true, receivedAt: this.#receivedAt });
     lane.told = lane.records;
-  }
-
-  /** Notes in `#walk` the logged units before `raw` that a record there may need, newest first; gives how many. */
-  #history(slot: Slot, lane: Lane, raw: number, had: boolean): number {
-    const log = this.#log;
-    const walk = this.#walk;
-    let newer = raw;
-    let count = 0;
-    let headed = false;
-    for (let at = slot.last; at >= log.base && count < maxWalk; at = log.beforeOf(at)) {
-      if (newer - log.nextOf(at) > interleaveBytes) break;
-      // The lane has it, and all before it.
-      if (had && log.isFed(at)) break;
-      newer = log.rawOf(at);
-      walk[count++] = at;
-      if (count < minWalk) continue;
-      headed = lane.surely(this.#data, log.textFromOf(at) - this.#offset, log.textToOf(at) - this.#offset);
-      if (headed) break;
-    }
-    if (headed || count <= minWalk) return count;
-    // No line says that it begins a record: of two that look like nothing else, the second one does.
-    for (let at = minWalk; at < count; at++)
-      if (this.#isPlain(walk[at - 1]) && this.#isPlain(walk[at])) return at;
-    return count;
-  }
-
-  #isPlain(logged: number | undefined): boolean {
-    return !isDoubtful(this.#data, this.#log.textFromOf(logged ?? 0) - this.#offset);
   }
 
   /** Nothing was wanted of a lane for long: what follows is left to the log, and so is its open record. */
@@ -369,22 +329,10 @@ export class LaneFeeder {
     );
   }
 
-  /** The newest logged unit, for its time: where its text is, or null. */
-  get newest(): {
-    readonly raw: number;
-    readonly to: number;
-    readonly textFrom: number;
-    readonly textTo: number;
-  } | null {
+  /** The newest logged unit, for its time; null where there is none. */
+  get newest(): LoggedUnit | null {
     const log = this.#log;
-    if (log.end === log.base) return null;
-    const last = log.end - 1;
-    return {
-      raw: log.rawOf(last),
-      to: log.toOf(last),
-      textFrom: log.textFromOf(last),
-      textTo: log.textToOf(last),
-    };
+    return log.end === log.base ? null : log.unit(log.end - 1);
   }
 
   /**

@@ -7,6 +7,7 @@
 import type { Multiline } from '../model/config.ts';
 import { cleanText } from './clean.ts';
 import { maxRecordBytes } from './index-records.ts';
+import { NextByte } from './next-byte.ts';
 import { isQuotedHeader } from './quoted-header.ts';
 import { begins, continues, type Inherited, RecordStarts } from './record-starts.ts';
 import { grown } from './unit-log.ts';
@@ -76,9 +77,8 @@ export class Lane {
   #shut = false;
   /** The text that is indexed. */
   #block: Buffer = Buffer.alloc(0);
-  /** The next escape and the next NUL in the text that is indexed. */
-  #escapeAt = -1;
-  #nulAt = -1;
+  readonly #escape = new NextByte(0x1b);
+  readonly #nul = new NextByte(0);
 
   constructor(multiline: Multiline, tz: string) {
     this.#multiline = multiline;
@@ -260,12 +260,7 @@ export class Lane {
   /** Decides about the units that came. Gives how many records are complete. */
   index(how: LaneHow): number {
     const units = this.part ? this.#units - 1 : this.#units;
-    if (this.#decided < units) {
-      const data = this.text.subarray(0, this.used);
-      this.#block = data;
-      this.#escapeAt = data.indexOf(0x1b, this.#unitAt[this.#decided]);
-      this.#nulAt = data.indexOf(0, this.#unitAt[this.#decided]);
-    }
+    if (this.#decided < units) this.#block = this.text.subarray(0, this.used);
     while (this.#decided < units) {
       if (!this.#unit(this.#decided, how)) break;
       this.#decided++;
@@ -325,7 +320,7 @@ export class Lane {
     let line = data;
     let at = from;
     let end = to;
-    if (this.#odd(data, from, to)) {
+    if (this.#escape.isWithin(data, from, to) || this.#nul.isWithin(data, from, to)) {
       line = Buffer.from(cleanText(data, from, to));
       at = 0;
       end = line.length;
@@ -342,13 +337,6 @@ export class Lane {
         receivedAt: how.receivedAt,
       }),
     );
-  }
-
-  /** Whether a line holds an escape or a NUL; lines are asked in order. */
-  #odd(data: Buffer, from: number, to: number): boolean {
-    if (this.#escapeAt >= 0 && this.#escapeAt < from) this.#escapeAt = data.indexOf(0x1b, from);
-    if (this.#nulAt >= 0 && this.#nulAt < from) this.#nulAt = data.indexOf(0, from);
-    return (this.#escapeAt >= 0 && this.#escapeAt < to) || (this.#nulAt >= 0 && this.#nulAt < to);
   }
 
   #push(unit: number, at: number): void {

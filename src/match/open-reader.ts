@@ -15,10 +15,9 @@ import { LineFraming } from './formats/line-framing.ts';
 import { PrefixEnvelope } from './formats/prefix.ts';
 import { SyslogLine, syslogFile } from './formats/syslog.ts';
 import { SyslogEnvelope, SyslogUnits } from './formats/syslog-drain.ts';
-import type { Wrapping } from './lane-feeder.ts';
 import { payloadsOf } from './payload.ts';
 import { type Reader, type ReaderOptions, type ReadResult, StreamReader } from './reader.ts';
-import type { Envelope } from './unwrap.ts';
+import type { Envelope, Wrapping } from './unwrap.ts';
 
 /** Formats that are not read as plain lines. */
 const wrapped: ReadonlySet<string> = new Set([

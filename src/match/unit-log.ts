@@ -7,6 +7,14 @@ import type { Slot } from './lanes.ts';
 
 const firstSize = 256;
 
+/** A unit by its places in the stream. */
+export interface LoggedUnit {
+  readonly raw: number;
+  readonly to: number;
+  readonly textFrom: number;
+  readonly textTo: number;
+}
+
 export class UnitLog {
   /** The number of the oldest unit that is there, and of the next one. */
   base = 0;
@@ -61,6 +69,15 @@ export class UnitLog {
   textToOf(unit: number): number {
     const at = unit - this.base;
     return (this.#raw[at] as number) + (this.#textTo[at] as number);
+  }
+
+  unit(unit: number): LoggedUnit {
+    return {
+      raw: this.rawOf(unit),
+      to: this.toOf(unit),
+      textFrom: this.textFromOf(unit),
+      textTo: this.textToOf(unit),
+    };
   }
 
   /** The unit of the same lane before this one; less than `base` where there is none. */

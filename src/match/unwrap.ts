@@ -6,6 +6,7 @@
  * beyond its text is read again, as values, for records that a rule wanted. It knows nothing of rules and records.
  */
 import type { FieldValue, Level, SyslogEnvelope } from '../model/record.ts';
+import type { PayloadKinds } from './payload.ts';
 
 /** One physical unit of a chunk. Framing fills the first part, the envelope the second. */
 export class Unit {
@@ -78,4 +79,12 @@ export interface Envelope {
   read(data: Buffer, unit: Unit): boolean;
   /** The facts of a unit that `read` said yes to; `data` from `from` to `to` are its bytes. */
   facts(data: Buffer, from: number, to: number, context: EnvelopeContext): EnvelopeFacts;
+}
+
+/** How the units of a stream are found and unwrapped. */
+export interface Wrapping {
+  readonly framing: Framing;
+  /** Null: lines without an envelope. */
+  readonly envelope: Envelope | null;
+  readonly payloads: PayloadKinds;
 }

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { RecordMatch } from '../../src/model/match.ts';
 import { conditions, rule, text } from './make-rule.ts';
 import { play, shownOf, wraps } from './wrapped-streams.ts';
 
@@ -94,6 +95,53 @@ describe.each(Object.entries(wraps))('a stream in the envelope %s', (format, wra
           expect(
             play(rules, data, { ...declared, cuts: bytes, kills: new Set(bytes) }).matches.map(shownOf),
           ).toEqual(wanted);
+        },
+      ),
+      { numRuns: runs },
+    );
+  }, 300_000);
+
+  it('gives what is wanted of a long stream as if every line of it were read', () => {
+    const quietRules = rules.slice(1);
+    const wantedOf = (matches: RecordMatch[]): unknown[] =>
+      matches
+        .map(({ record, hits }) => ({ record, hits: hits.filter(({ rule }) => rule.id !== 'every') }))
+        .filter(({ hits }) => hits.length > 0)
+        .map((match) => [shownOf(match), match.record.before]);
+    fc.assert(
+      fc.property(
+        fc.array(fc.tuple(fc.nat({ max: 300 }), fc.constantFrom(...blocks), fc.boolean()), {
+          minLength: 1,
+          maxLength: 12,
+        }),
+        fc.constantFrom(`${head}nothing of note`, 'plain words, nothing else', `${head}x\n  more of it`),
+        fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { maxLength: 6 }),
+        fc.array(fc.boolean(), { minLength: 6, maxLength: 6 }),
+        (parts, filling, places, killed) => {
+          const lines = parts.flatMap(([quiet, block, first]) => {
+            const lane = first ? ('stdout' as const) : ('stderr' as const);
+            const other = first ? ('stderr' as const) : ('stdout' as const);
+            const between = Array.from({ length: quiet }, (_, index) => index);
+            return [
+              ...between.flatMap((index) =>
+                filling.split('\n').map((line) => ({ lane: index % 3 === 0 ? lane : other, line })),
+              ),
+              ...block.map((line) => ({ lane, line })),
+            ];
+          });
+          const data = bytesOf(lines, '');
+          const declared = { format: format as 'docker' };
+          const wanted = wantedOf(play(rules, data, declared).matches);
+          expect(wantedOf(play(quietRules, data, declared).matches)).toEqual(wanted);
+          const cuts = [...new Set(places.map((place) => Math.floor(place * (data.length - 1))))].sort(
+            (a, b) => a - b,
+          );
+          expect(wantedOf(play(quietRules, data, { ...declared, cuts }).matches)).toEqual(wanted);
+          const kills = new Set(cuts.filter((_, index) => killed[index]));
+          const again = play(quietRules, data, { ...declared, cuts, kills });
+          expect(wantedOf(again.matches).map((one) => (one as unknown[])[0])).toEqual(
+            wanted.map((one) => (one as unknown[])[0]),
+          );
         },
       ),
       { numRuns: runs },

@@ -4,6 +4,7 @@
  * taken back, so that a traceback is one again; a message is a record with all its lines.
  */
 import type { FieldValue } from '../../model/record.ts';
+import { NextByte } from '../next-byte.ts';
 import { SyslogHead } from '../syslog-head.ts';
 import { levelOfSeverity, parseSyslog } from '../syslog-parse.ts';
 import type { Envelope, EnvelopeContext, EnvelopeFacts, Unit } from '../unwrap.ts';
@@ -99,25 +100,4 @@ function escapedAt(data: Buffer, at: number, from: number, to: number): number {
   if (at + 3 >= to || first !== 0 || second < 0 || second > 3 || third < 0 || third > 7) return -1;
   if (at > from && data[at - 1] === space && data[at + 4] === space && data[at + 5] !== space) return -1;
   return second * 8 + third;
-}
-
-/** Where a byte stands next, for places that are asked in order: the bytes between two of them are searched once. */
-class NextByte {
-  readonly #byte: number;
-  #data: Buffer | null = null;
-  #from = 0;
-  #at = -1;
-
-  constructor(byte: number) {
-    this.#byte = byte;
-  }
-
-  isWithin(data: Buffer, from: number, to: number): boolean {
-    if (data !== this.#data || from < this.#from || (this.#at >= 0 && this.#at < from)) {
-      this.#data = data;
-      this.#at = data.indexOf(this.#byte, from);
-    }
-    this.#from = from;
-    return this.#at >= 0 && this.#at < to;
-  }
 }
