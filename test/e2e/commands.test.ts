@@ -187,6 +187,11 @@ describe('silence', () => {
     write('boom in attic');
     await waitFor('the other alert', () => server.received.length > 0);
     expect(server.received.map((one) => one.json.incident.title)).toEqual(['Boom in attic']);
+    // What was sent and not yet noted as sent would rightly come again after the kill.
+    await until('the note of it', async () => {
+      const ledger = (await daemon.status()).channels['hook']?.ledger;
+      return ledger?.notified === 1;
+    });
     expect((await daemon.status()).channels['hook']?.ledger).toMatchObject({
       matched: 2,
       silenced: 1,
