@@ -70,7 +70,14 @@ describe('SIGTERM', () => {
     await waitFor('the try', () => server.received.length > 0);
     daemon.child.kill('SIGTERM');
     const began = performance.now();
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    // One that is asked nothing more has heard the first.
+    await until('the first to be heard', () =>
+      daemon.status().then(
+        () => false,
+        () => true,
+      ),
+    );
+    expect(daemon.child.exitCode).toBe(null);
     await daemon.end('SIGTERM');
     expect(performance.now() - began).toBeLessThan(2_000);
   });

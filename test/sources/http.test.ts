@@ -1,3 +1,5 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import type { ServerResponse } from 'node:http';
 import { connect, createServer, type Socket } from 'node:net';
 import * as zlib from 'node:zlib';
 import { deflateSync, gzipSync } from 'node:zlib';
@@ -651,15 +653,20 @@ describe('an answer of 2xx', () => {
       new Promise((resolve) => {
         durable = resolve;
       });
+    let answer: ServerResponse | null = null;
+    const begun = (message: unknown): void => {
+      answer = (message as { readonly response: ServerResponse }).response;
+    };
+    subscribe('http.server.request.start', begun);
+    onTestFinished(() => void unsubscribe('http.server.request.start', begun));
     const gone = await rawSocket(bound());
     gone.socket.write(
       'POST / HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\nContent-Length: 4\r\n\r\nboom',
     );
     await waitFor('it to be taken', () => port.messages.length === 1);
+    expect(source.lagBytes()).toBe(4);
     gone.socket.destroy();
-    await waitFor('it to be gone', () => gone.closed());
-    await waitFor('the source to know', () => source.lagBytes() === 4);
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await waitFor('the source to know', () => answer?.destroyed);
     durable(true);
     port.commit = () => Promise.resolve(true);
     await waitFor('the request to be over', () => source.lagBytes() === 0);

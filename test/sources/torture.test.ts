@@ -181,7 +181,6 @@ describe.each(runs)('T77 T79 B14 rotation in every way, %s, %s, seed %i', (mode,
         for (let i = 1 + rotator.below(40); i > 0; i--) rotator.write();
         rotator[operations[rotator.below(operations.length)] ?? 'rename']();
         rotator.pack();
-        await new Promise((resolve) => setTimeout(resolve, 30));
       }
       port = new LinePort(saved);
       tailing = await tail({ paths: [join(dir, pattern)], mode, port, firstStart: false });
