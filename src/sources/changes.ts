@@ -76,7 +76,7 @@ export class Changes {
     const unseen = new UnseenGenerations(deps);
     this.#rests = new Rests({ ...deps, unseen });
     this.#successors = new Successors({ ...deps, names: this.#names, unseen });
-    this.#overwritten = new Overwritten({ ...deps, names: this.#names, rests: this.#rests, leave });
+    this.#overwritten = new Overwritten({ ...deps, names: this.#names, rests: this.#rests, unseen, leave });
   }
 
   get streams(): Streams {
@@ -148,6 +148,7 @@ export class Changes {
     const dropped = tail.finish(last, gone);
     if (dropped > 0) deps.port.count(config.name, 'fragment_dropped', 1);
     tail.caughtUp = true;
+    this.#firstLook.forget(tail);
     tail.medium?.close();
     tail.medium = null;
     descriptors.gone(tail);
@@ -167,6 +168,7 @@ export class Changes {
     if (tail.medium === null) return 'wait';
     if (tail.role === 'live') this.#with.descriptors.used(tail);
     if (tail.fresh) await this.#firstLook.lookInto(tail);
+    await this.#firstLook.checkEncoding(tail);
     if (tail.copyOf !== null) await this.#firstLook.follow(tail);
     return tail.ignored !== null || tail.copyOf !== null || tail.fresh ? 'nothing' : 'read';
   }

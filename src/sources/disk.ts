@@ -16,6 +16,7 @@ import {
   statSync,
 } from 'node:fs';
 import { readdir, stat, statfs } from 'node:fs/promises';
+import { constants as system } from 'node:os';
 
 /** How a file is named to the system: bytes where the name is not UTF-8. */
 export type RawPath = string | Buffer;
@@ -167,6 +168,9 @@ export function rawPath(dir: string, name: RawPath): RawPath {
 }
 
 export function faultOf(error: unknown): DiskFault {
+  // libuv has no name for what a network file system says of a file that its server has forgotten.
+  if (error instanceof Error && 'errno' in error && error.errno === -system.errno.ESTALE)
+    return { code: 'ESTALE' };
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
   return { code: typeof code === 'string' ? code : 'EUNKNOWN' };
 }

@@ -11,7 +11,7 @@ import { type FolderWatch, watchNothing } from '../system/watch.ts';
 import { Changes } from './changes.ts';
 import { Descriptors, openFilesAllowed } from './descriptors.ts';
 import { Discovery } from './discovery.ts';
-import { explain } from './disk.ts';
+import { explain, faultOf } from './disk.ts';
 import { compileGlob } from './glob.ts';
 import { Listing } from './listing.ts';
 import { type Item, Looks } from './looks.ts';
@@ -276,7 +276,7 @@ export class FileSource implements Source {
   }
 
   #failed(tail: Tail, error: unknown): void {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'EUNKNOWN';
+    const { code } = faultOf(error);
     const tooMany = code === 'EMFILE' || code === 'ENFILE';
     tail.medium?.close();
     tail.medium = null;

@@ -10,7 +10,7 @@ import { copySource } from './copies.ts';
 import { isFault } from './disk.ts';
 import { fstatOf } from './files.ts';
 import { headBytesMax, markerBytesMax } from './identity.ts';
-import { compressionOf, peekFile } from './medium.ts';
+import { compressionOf, isUtf16, peekFile } from './medium.ts';
 import type { Streams } from './streams.ts';
 import { isHole, type Tail } from './tail.ts';
 
@@ -20,6 +20,7 @@ export interface FirstLookDeps {
   readonly config: FileSourceConfig;
   readonly deps: { readonly port: SourcePort };
   readonly streams: () => Streams;
+  readonly problem: (path: string, text: string | null) => void;
 }
 
 export class FirstLook {
@@ -47,7 +48,7 @@ export class FirstLook {
       return;
     }
     const file = { fd, stat, path: tail.path, remote: tail.remote };
-    const question = { name: posix.basename(tail.path), self: tail, head };
+    const question = { name: nameOf(tail), self: tail, head };
     const source = await copySource(file, this.#with.streams(), question);
     tail.fresh = false;
     if (source !== null) {
@@ -55,7 +56,30 @@ export class FirstLook {
       await this.#skipCopied(tail, Number(stat.size));
       return;
     }
+    tail.memory.setHead(head);
     if (head[0] === 0) await this.#skipHole(tail, fd, Number(stat.size));
+  }
+
+  /** Says so where the text can't be read, for as long as it can't: before the first line, wherever reading begins. */
+  async checkEncoding(tail: Tail): Promise<void> {
+    const fd = tail.medium?.fd ?? null;
+    if (tail.ignored === 'utf-16') {
+      if (fd === null || isUtf16(await peekFile(fd, 0, 2))) return;
+      // Begun anew by somebody who knows better: reading finds by itself that it is another content.
+      this.forget(tail);
+      tail.ignored = null;
+    } else if (tail.ignored === null && isUtf16(tail.memory.head)) {
+      tail.ignored = 'utf-16';
+      this.#with.problem(
+        tail.path,
+        `${tail.path}: unsupported encoding UTF-16, nothing of it is read; have it written as UTF-8, or put it into exclude`,
+      );
+    }
+  }
+
+  /** What was said of this stream is over. */
+  forget(tail: Tail): void {
+    if (tail.ignored === 'utf-16') this.#with.problem(tail.path, null);
   }
 
   /** A copy that still grows is being written by `cp`; once its original is gone, what comes is its own. */
@@ -69,7 +93,7 @@ export class FirstLook {
     if (size <= tail.offset) return;
     const file = { fd, stat, path: tail.path, remote: tail.remote };
     const source = await copySource(file, this.#with.streams(), {
-      name: posix.basename(tail.path),
+      name: nameOf(tail),
       self: tail,
       head: null,
     });
@@ -106,4 +130,9 @@ export class FirstLook {
     tail.skipTo(at, Buffer.alloc(Math.min(markerBytesMax, at)));
     tail.remember();
   }
+}
+
+/** The name that says what the file may be a copy of; one that lost its name has another by now, or none. */
+function nameOf(tail: Tail): string | null {
+  return tail.lostNameAt === null ? posix.basename(tail.path) : null;
 }

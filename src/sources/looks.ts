@@ -8,7 +8,6 @@ import type { Clock } from '../model/seams.ts';
 import { type Asked, explain, fstatLater, fstatNow, isFault, statLater, statNow } from './disk.ts';
 import type { Pace } from './pace.ts';
 import type { OrphanEntry, PathEntry } from './paths.ts';
-import { noteSeen } from './streams.ts';
 import type { Tail } from './tail.ts';
 import type { Trust } from './trust.ts';
 
@@ -101,6 +100,7 @@ export class Looks {
     if (tail !== null && !tail.ended && tail.id.ino === stat.ino && tail.id.dev === stat.dev) {
       if (!this.#with.starting()) entry.seenAt = at;
       entry.retryDelayMs = 0;
+      if (tail.provenChangeNs === stat.ctimeNs && Number(stat.size) === tail.seenSize) tail.provenAt = at;
       if (this.#grew(entry, tail, stat) && !hinted && trust.found(entry, stat.ctimeNs)) {
         pace.reconsider(clock.monotonic());
       }
@@ -134,9 +134,14 @@ export class Looks {
 
   /** Lets it read if it changed. True if it is longer or shorter than it was. */
   #grew(item: Item, tail: Tail, stat: BigIntStats): boolean {
-    if (Number(stat.size) === tail.seenSize && stat.ctimeNs === tail.seenChangeNs) return false;
     const resized = Number(stat.size) !== tail.seenSize;
-    noteSeen(tail, stat);
+    if (!resized && stat.ctimeNs === tail.seenChangeNs) {
+      // Emptied and filled to the same length within one step of the disk's clock: only its bytes tell.
+      if (tail.racy) this.#with.want(tail);
+      tail.saw(stat);
+      return false;
+    }
+    tail.saw(stat);
     const now = this.#with.clock.monotonic();
     this.#with.pace.wake(item, now);
     if (now >= tail.retryAt) this.#with.want(tail);

@@ -56,6 +56,11 @@ export function compressionOf(head: Buffer): 'gzip' | 'other' | null {
     : null;
 }
 
+/** Whether a text begins with the byte order mark of UTF-16: none of its lines could be read. */
+export function isUtf16(head: Buffer): boolean {
+  return (head[0] === 0xff && head[1] === 0xfe) || (head[0] === 0xfe && head[1] === 0xff);
+}
+
 /** Enough of a gzip file to unpack the head of its content. */
 const packedHeadBytes = 16 * 1024;
 

@@ -247,7 +247,7 @@ export class Streams {
     const tail = this.#make({ ...saved, path: file.path, before, remote: file.remote, id });
     tail.medium = new FileMedium(file.fd);
     tail.memory.setHead(head);
-    noteSeen(tail, file.stat);
+    tail.saw(file.stat);
     this.byInode.set(tail.inode, tail);
     tail.remember();
     return tail;
@@ -274,7 +274,7 @@ export class Streams {
     });
     tail.medium = new FileMedium(file.fd);
     tail.fresh = !looked && start.offset === 0;
-    noteSeen(tail, file.stat);
+    tail.saw(file.stat);
     this.#claim(tail);
     this.byInode.set(tail.inode, tail);
     tail.remember();
@@ -390,10 +390,4 @@ export class Streams {
       .filter(({ position }) => !this.#running.has(position.key))
       .map((saved) => this.#latest(saved.position.key) ?? saved);
   }
-}
-
-/** What a file showed, so that the next look knows whether anything changed. */
-export function noteSeen(tail: Tail, stat: BigIntStats): void {
-  tail.seenSize = Number(stat.size);
-  tail.seenChangeNs = stat.ctimeNs;
 }

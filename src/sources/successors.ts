@@ -10,7 +10,7 @@ import { compareContent, inodeName } from './identity.ts';
 import { FileMedium, peekFile } from './medium.ts';
 import type { Names } from './names.ts';
 import type { PathEntry } from './paths.ts';
-import { noteSeen, type OpenFile, type Streams } from './streams.ts';
+import type { OpenFile, Streams } from './streams.ts';
 import type { Tail } from './tail.ts';
 import type { Turns } from './turns.ts';
 import type { UnseenGenerations } from './unseen.ts';
@@ -89,7 +89,7 @@ export class Successors {
       birthNs: file.stat.birthtimeNs,
     });
     this.#with.streams().moved(old, from);
-    noteSeen(old, file.stat);
+    old.saw(file.stat);
     entry.tail = old;
     entry.previous = null;
     this.#with.named(old);

@@ -5,6 +5,7 @@
  * `file.ts`.
  */
 
+import type { BigIntStats } from 'node:fs';
 import type { StreamInfo } from '../model/record.ts';
 import type { Chunk, Clock, SavedPosition, SourcePort } from '../model/seams.ts';
 import { type ContentMemory, type FileId, identityRecord, inodeName, markerBytesMax } from './identity.ts';
@@ -23,6 +24,9 @@ const heldBytesMax = 4 * 1024 * 1024;
 
 /** Where a stream is taken up in its middle, so much before it is read again: the first records want the lines before them. */
 const leadBytes = 8 * 1024;
+
+/** Stamps of a disk move in steps of up to 10 ms: two changes within one show the same. */
+const changeGrainMs = 20;
 
 const lineFeed = 10;
 const nothing: Buffer = Buffer.alloc(0);
@@ -82,7 +86,7 @@ export class Tail {
   fresh = true;
   /** The first bytes show that this is not a log, or a copy of one that is read already: kept, never delivered. */
   copyOf: Tail | null = null;
-  ignored: 'compressed' | null = null;
+  ignored: 'compressed' | 'utf-16' | null = null;
   /** The last line of this rest may be half of one: it is dropped if it has no end. */
   endsCut = false;
   /** Streams that must have been read to their end before this one begins. */
@@ -95,7 +99,12 @@ export class Tail {
   /** What the file showed when it was last looked at. */
   seenSize = 0;
   seenChangeNs = 0n;
+  /** It changed so lately that one more change would show the same. */
+  racy = false;
   lostNameAt: number | null = null;
+  /** When the bytes before the position were last known to be there, ms of the wall clock, and what the file showed then. */
+  provenAt: number;
+  provenChangeNs = 0n;
   activeAt: number;
   quietDueAt: number | null = null;
   retryAt = 0;
@@ -136,10 +145,18 @@ export class Tail {
     this.remote = start.remote;
     this.activeAt = deps.clock.monotonic();
     this.receivedAt = deps.clock.now();
+    this.provenAt = this.receivedAt;
   }
 
   get inode(): string {
     return inodeName(this.id);
+  }
+
+  /** What the file shows now, so that the next look knows whether anything changed. */
+  saw(stat: BigIntStats): void {
+    this.seenSize = Number(stat.size);
+    this.seenChangeNs = stat.ctimeNs;
+    this.racy = Math.abs(this.#clock.now() - Number(stat.ctimeNs / 1_000_000n)) < changeGrainMs;
   }
 
   /** Bytes read and not yet consumed. */
@@ -240,11 +257,16 @@ export class Tail {
     let index: 0 | 1 = 0;
     let asked = this.#ask(medium, buffers.at(index));
     let shared = 0;
+    // What the file showed may be older than what is read now, never newer.
+    const askedAt = this.#clock.now();
+    const shown = this.seenChangeNs;
     for (;;) {
       const buffer = buffers.at(index);
       const got = await asked.bytes;
       const wrong = this.#check(buffer, got, asked.overlap);
       if (wrong !== null) return wrong;
+      this.provenAt = askedAt;
+      this.provenChangeNs = shown;
       const fresh = got - asked.overlap;
       if (fresh <= 0) return 'end';
       const full = fresh === asked.length;

@@ -37,7 +37,7 @@ describe('the disk of the state', () => {
   );
 
   it.skipIf(!canMount)(
-    'B2 full while running, then free again: no alert is lost, both are said, no restart needed (needs mount)',
+    'B2 T55 full while running, then free again: no alert is lost, both are said, no restart needed (needs mount)',
     async () => {
       const server = await webhookServer();
       const disk = smallDisk('2m');

@@ -150,7 +150,7 @@ describe('pipes', () => {
 });
 
 describe('one daemon for a state directory', () => {
-  it('B8 a second one is refused with the pid of the first, exit 2; a lock left by kill -9 holds nobody up', async () => {
+  it('B8 T64 a second one is refused with the pid of the first, exit 2; a lock left by kill -9 holds nobody up', async () => {
     const { dir } = await place();
     const first = await startDaemon(dir);
     const { code, stderr } = await run(['run'], { cwd: dir });

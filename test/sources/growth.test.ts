@@ -112,6 +112,20 @@ describe.each(modes)('a growing file, %s', (mode) => {
     await tailing.gets('a', 'b');
   });
 
+  it('T13 a file that is filled in place is not followed: lines are those behind its zeros, and the rest goes on', async () => {
+    const dir = tempDir();
+    const log = join(dir, 'app.log');
+    writeFileSync(log, Buffer.concat([Buffer.from('a\n'), Buffer.alloc(64 * 1024)]));
+    const tailing = await tail({ paths: [join(dir, '*.log')], mode });
+    await tailing.gets('a');
+    const fd = openSync(log, 'r+');
+    writeSync(fd, 'into the zeros\n', 2);
+    closeSync(fd);
+    appendFileSync(log, 'b\n');
+    appendFileSync(join(dir, 'other.log'), 'c\n');
+    await tailing.gets('a', 'b', 'c');
+  });
+
   it('T31 B16 a hole at the front, left by a writer that does not append, is passed over', async () => {
     const log = join(tempDir(), 'app.log');
     const fd = openSync(log, 'w');

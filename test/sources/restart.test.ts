@@ -348,7 +348,7 @@ describe('after a restart', () => {
     await second.gets('more');
   });
 
-  it('a path taken out of the configuration and put in again resumes', async () => {
+  it('T67 a path taken out of the configuration and put in again resumes', async () => {
     const first = await readFirst(numbered(1, 50));
     const without = await restart(first, { paths: [join(dir, 'nothing.log')] });
     await without.stop();
@@ -357,7 +357,7 @@ describe('after a restart', () => {
     await again.gets('more');
   });
 
-  it('damaged identities are ignored, and the file is begun as configured', async () => {
+  it('T63 damaged identities are ignored, and the file is begun as configured', async () => {
     const first = await readFirst(numbered(1, 5));
     for (const [key, position] of first.port.saved)
       first.port.saved.set(key, { ...position, identity: { kind: 'file', dev: 'x' } });

@@ -105,7 +105,7 @@ describe('B6 a state file that', () => {
     expect(store.getMeta('config')).toBe('good');
   });
 
-  it('was cut anywhere opens, and what can be read is brought over', () => {
+  it('T63 was cut anywhere opens, and what can be read is brought over', () => {
     const { dir, path } = written();
     const size = statSync(path).size;
     let kept = 0;
@@ -268,7 +268,7 @@ describe('bits that flip', () => {
 });
 
 describe('B7 a state of', () => {
-  it('a newer version is refused, and stays as it was byte for byte', () => {
+  it('T63 a newer version is refused, and stays as it was byte for byte', () => {
     const { dir, path } = written();
     rewrite(path, 'PRAGMA user_version=99');
     const before = readFileSync(path);

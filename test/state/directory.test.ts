@@ -31,7 +31,7 @@ describe('the folder', () => {
     expect(() => open('')).toThrow(withCode('E_STATE_DIR'));
   });
 
-  it('B8 belongs to one daemon, and is free when that one closes', () => {
+  it('B8 T64 belongs to one daemon, and is free when that one closes', () => {
     const dir = join(tempDir(), 'state');
     const first = open(dir);
     expect(() => open(dir)).toThrow(

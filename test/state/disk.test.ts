@@ -146,7 +146,7 @@ describe.skipIf(!canMount)('a disk', () => {
     expect(codes(notices)).toEqual([]);
   });
 
-  it('B3 that is read-only and empty at the start is no reason not to start', () => {
+  it('B3 T63 that is read-only and empty at the start is no reason not to start', () => {
     const disk = smallDisk();
     disk.remount('ro');
     const { store, notices } = open(join(disk.dir, 'state'));

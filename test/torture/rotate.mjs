@@ -66,7 +66,8 @@ channels: { hook: { type: webhook, url: 'http://127.0.0.1:${server.address().por
     });
   };
   start();
-  await wait(700);
+  // What is truncated before anybody read it is nobody's: a loaded machine may take its time to start.
+  for (let turn = 0; turn < 600 && !said.includes('  tells  '); turn++) await wait(50);
   const writer = spawn(
     'python3',
     [

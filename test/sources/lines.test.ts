@@ -1,0 +1,191 @@
+/** Odd lines in real files, read as the daemon reads them: long, broken, in pieces, in the envelopes of containers. */
+import { appendFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { tailRecords } from '../support/record-tailing.ts';
+import type { Mode } from '../support/tailing.ts';
+import { tempDir } from '../support/temp-dir.ts';
+import { waitFor } from '../support/wait-for.ts';
+
+const modes: Mode[] = ['events', 'poll only'];
+const colour = '\u001b[1;31m';
+const plain = '\u001b[0m';
+
+describe.each(modes)('odd lines, %s', (mode) => {
+  it('T05 a line of the limit is whole, one over it keeps its head and is flagged, the next one comes', async () => {
+    const log = join(tempDir(), 'app.log');
+    const max = 4096;
+    writeFileSync(log, '');
+    const { port } = await tailRecords({ paths: [log], mode }, { format: 'plain', maxLineBytes: max });
+    appendFileSync(log, `${'a'.repeat(max)}\n${'b'.repeat(max + 1)}\nok\n`);
+    await waitFor('three records', () => port.records.length === 3);
+    expect(port.records.map(({ message, truncated }) => [message.length, truncated])).toEqual([
+      [max, false],
+      [max, true],
+      [2, false],
+    ]);
+    expect(port.count_('truncatedLines')).toBe(1);
+  });
+
+  it('T05 50 MiB without a line end: once, cut, flagged, never held in memory, and the next line comes', async () => {
+    const log = join(tempDir(), 'app.log');
+    const max = 256 * 1024;
+    writeFileSync(log, '');
+    const tailing = await tailRecords({ paths: [log], mode }, { format: 'plain' });
+    const { port } = tailing;
+    let most = 0;
+    port.onTake = (chunk) => {
+      most = Math.max(most, chunk.data.length);
+    };
+    const piece = Buffer.alloc(1024 * 1024, 'x');
+    for (let mebi = 0; mebi < 50; mebi++) appendFileSync(log, piece);
+    await waitFor('all of it to be read', () => tailing.source.lagBytes() <= max && port.chunks.length > 40);
+    appendFileSync(log, '\nok\n');
+    await waitFor('the next line', () => port.messages.includes('ok'));
+    expect(port.records.map(({ truncated, offset }) => [truncated, offset])).toEqual([
+      [true, 0],
+      [false, 50 * 1024 * 1024 + 1],
+    ]);
+    expect(/^x{10000}/.test(port.messages[0] ?? '')).toBe(true);
+    // What is held is the head; a read is 1 MiB.
+    expect(most).toBeLessThanOrEqual(1024 * 1024 + 2 * max);
+  });
+
+  it('T06 a carriage return and its line feed in two writes are one end of a line; one inside stays', async () => {
+    const log = join(tempDir(), 'app.log');
+    writeFileSync(log, 'a\rb\r');
+    const { port } = await tailRecords({ paths: [log], mode }, { format: 'plain' });
+    await waitFor('the first part', () => port.chunks.length > 0);
+    appendFileSync(log, '\nc\r\n');
+    await waitFor('both lines', () => port.records.length === 2);
+    expect(port.messages).toEqual(['a\rb', 'c']);
+  });
+
+  it('T07 a byte order mark of UTF-8 is no part of the first line', async () => {
+    const log = join(tempDir(), 'app.log');
+    writeFileSync(log, '\ufeffa\nb\n');
+    const { port } = await tailRecords({ paths: [log], mode }, { format: 'plain' });
+    await waitFor('both lines', () => port.records.length === 2);
+    expect(port.messages).toEqual(['a', 'b']);
+  });
+
+  it.each([
+    ['little end first', Buffer.from('\ufeffold\nnew\n', 'utf16le')],
+    ['big end first', Buffer.from('\ufeffold\nnew\n', 'utf16le').swap16()],
+  ])('T07 UTF-16, %s: one error that says so, nothing of it is read; written anew as UTF-8 it is', async (_name, bytes) => {
+    const dir = tempDir();
+    const log = join(dir, 'app.log');
+    writeFileSync(log, bytes);
+    writeFileSync(join(dir, 'other.log'), 'other\n');
+    const tailing = await tailRecords({ paths: [join(dir, '*.log')], mode }, { format: 'plain' });
+    const { port, warnings } = tailing;
+    await waitFor('the error', () => warnings.length > 0);
+    appendFileSync(log, bytes.subarray(2));
+    appendFileSync(join(dir, 'other.log'), 'more\n');
+    await waitFor('the other file', () => port.records.length === 2);
+    expect(warnings).toEqual([expect.stringContaining('unsupported encoding UTF-16')]);
+    expect(port.states.at(-1)).toContain('unsupported encoding UTF-16');
+    writeFileSync(log, 'plain\n');
+    await waitFor('the line', () => port.messages.includes('plain'));
+    expect(port.messages.sort()).toEqual(['more', 'other', 'plain']);
+    await waitFor('the state', () => port.states.at(-1) === 'ok');
+  });
+
+  it('T07 UTF-16 begun at its end, and after a restart: the error comes as well', async () => {
+    const log = join(tempDir(), 'app.log');
+    const bytes = Buffer.from(`\ufeff${'old\n'.repeat(500)}`, 'utf16le');
+    writeFileSync(log, bytes);
+    const first = await tailRecords({ paths: [log], mode, start: 'end' }, { format: 'plain' });
+    await waitFor('the error', () => first.warnings.length > 0);
+    await first.stop();
+    appendFileSync(log, bytes.subarray(2));
+    const second = await tailRecords({ paths: [log], mode }, { format: 'plain' }, first.port.saved);
+    await waitFor('the error', () => second.warnings.length > 0);
+    expect([...first.port.messages, ...second.port.messages]).toEqual([]);
+  });
+
+  it('T08 bytes that are no UTF-8 are shown as such, and the line comes', async () => {
+    const log = join(tempDir(), 'app.log');
+    writeFileSync(log, Buffer.from('caf\xe9 closed\nnext\n', 'latin1'));
+    const { port } = await tailRecords({ paths: [log], mode }, { format: 'plain' });
+    await waitFor('both lines', () => port.records.length === 2);
+    expect(port.messages).toEqual(['caf\ufffd closed', 'next']);
+  });
+
+  it('T09 T10 NUL before a line is left out and counted, NUL inside it stays', async () => {
+    const log = join(tempDir(), 'app.log');
+    writeFileSync(log, 'first\n');
+    const { port } = await tailRecords({ paths: [log], mode }, { format: 'plain' });
+    await waitFor('the first line', () => port.records.length === 1);
+    appendFileSync(log, Buffer.concat([Buffer.alloc(8192), Buffer.from('x\na\0b\n')]));
+    await waitFor('all lines', () => port.records.length === 3);
+    expect(port.messages).toEqual(['first', 'x', 'a\0b']);
+    expect(port.count_('nulBytes')).toBe(8192);
+  });
+
+  it('T76 colours are taken off, tabs stay', async () => {
+    const log = join(tempDir(), 'app.log');
+    writeFileSync(log, `${colour}red${plain}\tand\ttabs\n`);
+    const { port } = await tailRecords({ paths: [log], mode }, { format: 'plain' });
+    await waitFor('the line', () => port.records.length === 1);
+    expect(port.messages).toEqual(['red\tand\ttabs']);
+  });
+});
+
+describe.each(modes)('files of Docker, %s', (mode) => {
+  const piece = (log: string, stream = 'stdout'): string =>
+    `${JSON.stringify({ log, stream, time: '2026-11-21T02:28:13.5Z' })}\n`;
+
+  it('T71 a message of 40 KiB in three pieces is one, and two streams do not mix', async () => {
+    const log = join(tempDir(), 'app-json.log');
+    const [a, b, c] = ['a'.repeat(16_384), 'b'.repeat(16_384), `${'c'.repeat(8_192)}\n`];
+    writeFileSync(
+      log,
+      piece(a) + piece('other ', 'stderr') + piece(b) + piece('stream\n', 'stderr') + piece(c),
+    );
+    const { port } = await tailRecords({ paths: [log], mode });
+    await waitFor('both', () => port.records.length === 2);
+    expect(port.messages.sort()).toEqual([`${a}${b}${c.trimEnd()}`, 'other stream']);
+    expect(port.records.map(({ fields }) => fields['stream']).sort()).toEqual(['stderr', 'stdout']);
+  });
+
+  it('T73 a line that is no JSON is text, and counted', async () => {
+    const log = join(tempDir(), 'app-json.log');
+    writeFileSync(log, `${piece('one\n')}${piece('two\n')}{"log": "broken\n${piece('three\n')}`);
+    const { port } = await tailRecords({ paths: [log], mode });
+    await waitFor('all four', () => port.records.length === 4);
+    expect(port.messages.sort()).toEqual(['one', 'three', 'two', '{"log": "broken'].sort());
+    expect(port.count_('unparsed')).toBe(1);
+  });
+});
+
+describe.each(modes)('files of a container runtime, %s', (mode) => {
+  const cri = (tag: string, text: string, stream = 'stdout'): string =>
+    `2026-11-21T02:28:13.500000000Z ${stream} ${tag} ${text}\n`;
+
+  it('T74 parts are joined as far as the end of the line; two streams do not mix', async () => {
+    const log = join(tempDir(), '0.log');
+    writeFileSync(
+      log,
+      cri('P', 'one ') +
+        cri('P', 'other ', 'stderr') +
+        cri('P', 'two ') +
+        cri('F', 'three') +
+        cri('F', 'stream', 'stderr'),
+    );
+    const { port } = await tailRecords({ paths: [log], mode });
+    await waitFor('both', () => port.records.length === 2);
+    expect(port.messages.sort()).toEqual(['one two three', 'other stream']);
+  });
+
+  it('T75 a line without a tag is text', async () => {
+    const log = join(tempDir(), '0.log');
+    writeFileSync(
+      log,
+      `${cri('F', 'one')}2026-11-21T02:28:14.500000000Z stdout no tag here\n${cri('F', 'two')}`,
+    );
+    const { port } = await tailRecords({ paths: [log], mode });
+    await waitFor('all three', () => port.records.length === 3);
+    expect(port.messages.join('\n')).toContain('no tag here');
+  });
+});

@@ -1,0 +1,61 @@
+/** Files on a mount that hangs or fails, as a network's does: the others are read as if nothing were, and nothing is lost or twice. */
+import { appendFileSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { canHang, hangingDisk } from '../support/hanging-disk.ts';
+import { type Mode, numbered, restart, tail, text } from '../support/tailing.ts';
+import { tempDir } from '../support/temp-dir.ts';
+import { waitFor } from '../support/wait-for.ts';
+
+const modes: Mode[] = ['events', 'poll only'];
+
+describe.skipIf(!canHang).each(modes)('a mount of its own (needs /dev/fuse and mount), %s', (mode) => {
+  it('T53 hangs while it is read: other files of the same source come, rotation too, and its own once it answers', async () => {
+    const disk = await hangingDisk();
+    const local = tempDir();
+    const log = join(local, 'app.log');
+    writeFileSync(join(disk.behind, 'far.log'), 'far 1\n');
+    writeFileSync(log, 'near 1\n');
+    const tailing = await tail({ paths: [join(disk.dir, '*.log'), join(local, '*.log')], mode });
+    await tailing.gets('far 1', 'near 1');
+    await disk.hang();
+    appendFileSync(join(disk.behind, 'far.log'), 'far 2\n');
+    for (const line of numbered(1, 20)) {
+      appendFileSync(log, `${line}\n`);
+      await waitFor(line, () => tailing.port.lines.includes(line), 2_000);
+    }
+    renameSync(log, `${log}.1`);
+    writeFileSync(log, 'near 2\n');
+    await waitFor('the new file', () => tailing.port.lines.includes('near 2'), 2_000);
+    expect(tailing.port.lines).not.toContain('far 2');
+    await disk.go();
+    await tailing.gets('far 1', 'near 1', ...numbered(1, 20), 'near 2', 'far 2');
+  });
+});
+
+describe.skipIf(!canHang)('a mount of its own (needs /dev/fuse and mount)', () => {
+  it.each([
+    'EIO',
+    'ESTALE',
+  ] as const)('T54 answers %s to reads: said once, tried again, gone on with where it was, nothing twice', async (code) => {
+    const disk = await hangingDisk();
+    const log = join(disk.behind, 'app.log');
+    writeFileSync(log, text(numbered(1, 100)));
+    const tailing = await tail({ paths: [join(disk.dir, 'app.log')] });
+    await tailing.gets(...numbered(1, 100));
+    await disk.fail(code);
+    appendFileSync(log, text(numbered(101, 110)));
+    await waitFor('the error', () => tailing.port.states.at(-1)?.includes(code));
+    await disk.heal();
+    await tailing.gets(...numbered(1, 110));
+    expect(tailing.port.lines).toEqual(numbered(1, 110));
+    expect(tailing.warnings).toHaveLength(1);
+    await waitFor('the state', () => tailing.port.states.at(-1) === 'ok');
+    await tailing.stop();
+    // Rotated while nobody ran, and read through the same mount.
+    renameSync(log, `${log}.1`);
+    writeFileSync(log, text(numbered(111, 115)));
+    const again = await restart(tailing, { paths: [join(disk.dir, 'app.log')] });
+    await again.gets(...numbered(111, 115));
+  });
+});
