@@ -2,7 +2,8 @@
  * kill -9 at random moments while lines are written and the log is rotated. Afterwards: every line told exactly once as an incident of
  * its own, the counts of grouped incidents exact, and whatever was posted twice carries the same id. Prints one JSON line; exit 1 on
  * any fault, and then says which lines were told twice or never, in which generation of the log, and what was killed around it.
- * Options: --kills 30 --rate 200 --seed 1 --keep (leaves the folder, with the state).
+ * Options: --kills 30 --rate 200 --seed 1 --keep (leaves the folder, with the state), --envelope cri or syslog (the lines stand in
+ * one, each is followed by a line of its own producer that goes on with it, and by lines of others that no rule wants).
  */
 import { spawn } from 'node:child_process';
 import {
@@ -31,6 +32,7 @@ const number = (name, other) => (args.includes(name) ? Number(args[args.indexOf(
 const kills = number('--kills', 30);
 const rate = number('--rate', 200);
 const seed = number('--seed', Math.floor(Math.random() * 1e9));
+const envelope = args.includes('--envelope') ? args[args.indexOf('--envelope') + 1] : '';
 const main = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 
 let state = seed >>> 0;
@@ -112,12 +114,25 @@ const happened = [];
 let writing = true;
 const zips = [];
 
+/** A line as its producer's envelope has it. */
+function enveloped(text, producer) {
+  if (envelope === 'cri')
+    return `2026-01-05T10:00:00.123456789Z ${producer % 2 === 0 ? 'stdout' : 'stderr'} F ${text}\n`;
+  if (envelope === 'syslog') return `Jan  5 10:00:00 web-${producer % 7} worker[${producer}]: ${text}\n`;
+  return `${text}\n`;
+}
+
 function put(to = fd) {
   const kind = n % 10;
-  writeSync(
-    to,
-    `2026-01-05 10:00:00 ERROR seq=${n} kind=${kind} failed ${'x'.repeat(Math.floor(random() * 200))}\n`,
-  );
+  const text = `2026-01-05 10:00:00 ERROR seq=${n} kind=${kind} failed ${'x'.repeat(Math.floor(random() * 200))}`;
+  if (envelope === '') writeSync(to, `${text}\n`);
+  else {
+    const producer = Math.floor(random() * 40);
+    const quiet = Array.from({ length: 3 }, () =>
+      enveloped('2026-01-05 10:00:00 INFO nothing of note', Math.floor(random() * 40)),
+    );
+    writeSync(to, enveloped(text, producer) + enveloped('  more of it', producer) + quiet.join(''));
+  }
   byKind.set(String(kind), (byKind.get(String(kind)) ?? 0) + 1);
   n++;
 }
