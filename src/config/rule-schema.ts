@@ -92,9 +92,36 @@ const countShape = forms('a rate such as 5 in 10m, or a map with at_least and wi
 /** How long a story is remembered where the rule doesn't say: longer than the back-off of most retries. */
 export const collectWithinDefault = 86_400_000;
 
+/** A longer wait is no matter of the order in which processes write, and would only make alerts late. */
+export const lateMax = 60_000;
+const lateTime = map(duration(), (value, node, reading) =>
+  value <= lateMax
+    ? value
+    : reading.error(
+        'E_DURATION',
+        node,
+        'nothing may wait for longer than 1m here',
+        'write 1s, or a little more',
+      ),
+);
+const lateForm = forms('a duration such as 1s, or { within, where }', {
+  scalar: map(lateTime, (within) => ({ within, where: undefined })),
+  map: object(
+    {
+      within: required(lateTime, 'How long to wait, at most 1m.'),
+      where: key(fieldTests, 'Tests on the fields of the match; without them every match may wait.'),
+    },
+    { what: 'late' },
+  ),
+});
+
 const collectShape = conditionsShape('collect', {
   within: key(duration(), 'How long an earlier record is remembered; 24h by default.'),
   until: key(conditionsShape('until', {}), 'What clears the story.'),
+  late: key(
+    lateForm,
+    'A match without any earlier record waits so long for ones that were written late: 1s, or { within, where }.',
+  ),
 });
 const precededShape = map(
   conditionsShape('preceded_by', {

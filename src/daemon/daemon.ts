@@ -135,7 +135,8 @@ export class Daemon {
       {
         store,
         tell: (intent, now) => this.desk.take(intent, now),
-        count: (reason, rule) => options.log.warn({ reason, rule }, 'something was forgotten early'),
+        count: (reason, rule) =>
+          options.log.warn({ reason, rule }, 'decided with less than the rule asks for'),
       },
       this.#engineSettings(config),
     );

@@ -1,7 +1,7 @@
 /** What incidents keep in the state, as plain documents. A change of shape here is a new version of the state. */
 import type { Cover } from '../model/intent.ts';
 import type { IncidentState, RecordBody } from '../model/notification.ts';
-import type { Fields } from '../model/record.ts';
+import type { Fields, LogRecord } from '../model/record.ts';
 import type { Severity } from '../model/rule.ts';
 
 export interface IncidentDoc {
@@ -72,6 +72,15 @@ export interface StoryDoc {
   first: Fields;
   last: Fields;
   lastAt: number;
+}
+
+/** A match without its story, or the end of a story, while records may come that were written late. One for each story. */
+export interface LateDoc {
+  readonly rule: string;
+  /** The record's own time, or null where it has none. */
+  readonly time: number | null;
+  /** Null: only the end, which takes what comes late with it. */
+  readonly match: { readonly record: LogRecord; readonly fields: Fields } | null;
 }
 
 export interface RuleStats {

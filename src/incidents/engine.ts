@@ -13,17 +13,19 @@ import type { Fields, LogRecord } from '../model/record.ts';
 import type { Rule, Severity } from '../model/rule.ts';
 import type { Store, Table } from '../model/store.ts';
 import { type Accounts, newAccounts } from './accounts.ts';
-import type { FoldDoc, IncidentDoc, RuleStats, SpokenDoc, StoryDoc, WindowDoc } from './docs.ts';
+import type { FoldDoc, IncidentDoc, LateDoc, RuleStats, SpokenDoc, StoryDoc, WindowDoc } from './docs.ts';
+import { fillWindow } from './filling.ts';
 import { Folds } from './folds.ts';
 import { fieldText, rulePrefix, stateKey } from './keys.ts';
+import { LateStories } from './late.ts';
+import { LatestRecords } from './latest.ts';
 import { Life, recounted, removed } from './life.ts';
 import { type Found, openIncident } from './opening.ts';
 import { isSilenced, lookupFor, louder, routeTo, severityOf } from './routing.ts';
 import { decide } from './schedule.ts';
 import { StoryBook } from './stories.ts';
 import { bumpTop } from './tally.ts';
-import { recordBody, Templates } from './tell.ts';
-import { addToWindow } from './windows.ts';
+import { Templates } from './tell.ts';
 
 /** Open incidents of one rule; what comes beyond shares one that says so. */
 export const incidentsPerRuleMax = 10_000;
@@ -34,7 +36,7 @@ export interface EngineDeps {
   readonly store: Store;
   /** Takes what is to be told; in order. */
   readonly tell: (intent: Intent, now: number) => void;
-  /** Counts something odd by reason: `story_forgotten`, `late`. */
+  /** Counts something odd by reason: `story_forgotten`, `late`, `wait_full`, `rule_gone`. */
   readonly count: (reason: string, rule: string) => void;
 }
 
@@ -49,6 +51,7 @@ export class Engine {
   readonly #windows: Table<WindowDoc>;
   readonly #stories: Table<StoryDoc>;
   readonly #storyBook: StoryBook;
+  readonly #late: LateStories;
   readonly #stats: Table<RuleStats>;
   readonly #life: Life;
   readonly #silences: Table<Silence>;
@@ -58,11 +61,7 @@ export class Engine {
   #settings: EngineSettings;
   #rules = new Map<string, Rule>();
   #silenceList: readonly Silence[] = [];
-  /** Records not yet written into their incidents. */
-  readonly #latest = new Map<
-    IncidentDoc,
-    { readonly record: LogRecord; readonly context: Rule['context'] }
-  >();
+  readonly #latest = new LatestRecords();
 
   constructor(deps: EngineDeps, settings: EngineSettings) {
     this.#deps = deps;
@@ -84,9 +83,17 @@ export class Engine {
       folds: this.#folds,
       templates: this.#templates,
       tell: deps.tell,
-      settle: (doc) => this.#settleOne(doc),
+      settle: (doc) => this.#latest.settle(doc),
       rule: (id) => this.#rules.get(id),
       labels: (rule) => this.#labels(rule, null),
+    });
+    this.#late = new LateStories({
+      table: store.table<LateDoc>('late', { cache: 50 }),
+      stories: this.#storyBook,
+      rule: (id) => this.#rules.get(id),
+      lookup: (hit, record) => this.#lookup(hit.rule, record, hit.fields),
+      decide: (hit, record, now) => this.#decide(hit, record, now),
+      count: deps.count,
     });
     this.#useRules();
     this.reloadSilences();
@@ -94,19 +101,21 @@ export class Engine {
 
   /** Takes a new set of rules and routes. State of unchanged rules stays; incidents of removed or recounted ones end. */
   swap(settings: EngineSettings, now: number): void {
-    const before = this.#rules;
+    const after = new Map(settings.rules.map((rule) => [rule.id, rule]));
+    const ending = [...this.#rules.values()].filter(
+      (rule) => after.get(rule.id)?.countingHash !== rule.countingHash,
+    );
+    // What waits is decided by the rule it met.
+    for (const rule of ending) this.#late.finish(now, rule);
     this.#settings = settings;
     this.#templates.clear();
     this.#useRules();
-    for (const rule of before.values()) {
-      const after = this.#rules.get(rule.id);
-      if (after?.countingHash === rule.countingHash) continue;
-      this.#endAll(rule, after ? recounted : removed, now);
-    }
+    for (const rule of ending) this.#endAll(rule, after.has(rule.id) ? recounted : removed, now);
   }
 
   /** After a start: ends what belongs to rules that are gone, or that count differently now. */
   adopt(now: number): void {
+    this.#late.adopt(now);
     for (const { key, value } of this.#incidents.scan('', Number.MAX_SAFE_INTEGER)) {
       if (this.#rules.get(value.rule)?.countingHash !== value.countingHash) this.#life.step(key, value, now);
     }
@@ -126,12 +135,14 @@ export class Engine {
     for (const hit of match.hits) {
       switch (hit.role) {
         case 'until':
+          this.#late.ends(hit, match.record, now);
           this.#storyBook.forget(hit);
           break;
         case 'collect':
         case 'preceded_by':
           // What is a match itself is no earlier record of its own story.
           if (!match.hits.some((other) => other.rule === hit.rule && other.role === 'match')) {
+            if (hit.role === 'collect') this.#late.comes(hit, match.record, now);
             if (!this.#storyBook.remember(hit, match.record, now))
               this.#deps.count('story_forgotten', hit.rule.id);
           }
@@ -147,13 +158,9 @@ export class Engine {
     }
   }
 
-  /**
-   * Writes down the latest record of each incident that matched since the last call. To be called before a commit:
-   * of a thousand repeats only the last one is looked at.
-   */
+  /** Writes down the latest record of each incident that matched since the last call. To be called before a commit. */
   settle(): void {
-    for (const [doc, { record, context }] of this.#latest) doc.record = recordBody(record, context);
-    this.#latest.clear();
+    this.#latest.settleAll();
   }
 
   /** How many incidents wait for that. */
@@ -161,32 +168,28 @@ export class Engine {
     return this.#latest.size;
   }
 
-  #settleOne(doc: IncidentDoc): void {
-    const latest = this.#latest.get(doc);
-    if (!latest) return;
-    doc.record = recordBody(latest.record, latest.context);
-    this.#latest.delete(doc);
-  }
-
   /** Everything that is due at `now`. Returns whether there may be more due at once. */
   tick(now: number): boolean {
+    const more = this.#late.tick(now);
     const due = this.#incidents.due(now, dueBatch);
     for (const { key, value } of due) this.#life.step(key, value, now);
     this.#folds.tick(now, (fold) => this.#life.tellFold(fold, now));
     for (const table of [this.#stories, this.#windows]) {
       for (const { key } of table.due(now, dueBatch)) table.delete(key);
     }
-    return due.length === dueBatch;
+    return more || due.length === dueBatch;
   }
 
   /** The earliest time at which `tick` has something to do, or null. */
   nextDue(): number | null {
-    const times = [this.#incidents.nextDue(), this.#folds.nextDue()].filter((at) => at !== null);
+    const tables = [this.#incidents, this.#folds, this.#late];
+    const times = tables.map((table) => table.nextDue()).filter((at) => at !== null);
     return times.length === 0 ? null : Math.min(...times);
   }
 
   /** The end of the input in `--once`: everything that is still untold is told now, once. */
   finish(now: number): void {
+    this.#late.finish(now);
     for (const { key, value } of this.#incidents.scan('', Number.MAX_SAFE_INTEGER)) {
       if (value.fold === null && value.untold.opened + value.untold.repeats > 0)
         this.#life.say(key, value, value.lastToldAt === null ? 'first' : 'summary', now);
@@ -208,12 +211,14 @@ export class Engine {
   }
 
   #match(hit: RuleHit, record: LogRecord, now: number): void {
+    if (!this.#storyBook.preceded(hit, record)) this.#life.bump(hit.rule.id, { below: 1 });
+    else if (!this.#late.takes(hit, record, now)) this.#decide(hit, record, now);
+  }
+
+  /** A match with what came before it: whether the rule wants it at all, and to which incident it belongs. */
+  #decide(hit: RuleHit, record: LogRecord, now: number): void {
     const { rule } = hit;
     const fields = this.#storyBook.fields(hit, record, this.#templates);
-    if (fields === null) {
-      this.#life.bump(rule.id, { below: 1 });
-      return;
-    }
     if (rule.whereStory.length > 0 && !testFields(rule.whereStory, this.#lookup(rule, record, fields)))
       return;
     const values =
@@ -237,7 +242,9 @@ export class Engine {
     let doc = this.#open(key, rule, now);
     let size = 1;
     if (!doc) {
-      size = rule.count ? this.#fill(found) : 1;
+      const full = fillWindow(this.#windows, found);
+      size = full === 'late' ? 0 : full;
+      if (full === 'late') this.#deps.count('late', rule.id);
       if (size === 0) {
         this.#life.bump(rule.id, { below: 1 });
         return;
@@ -278,26 +285,6 @@ export class Engine {
     return doc;
   }
 
-  #fill(found: Found): number {
-    const { rule, record, fields, key, now } = found;
-    if (!rule.count) return 1;
-    const { distinct } = rule.count;
-    const doc = this.#windows.get(key) ?? { times: [], values: distinct === null ? null : [] };
-    const full = addToWindow(
-      doc,
-      rule.count,
-      record.time ?? record.receivedAt,
-      distinct === null ? '' : fieldText(fields, distinct),
-    );
-    if (full === 'late') {
-      this.#deps.count('late', rule.id);
-      return 0;
-    }
-    if (full > 0) this.#windows.delete(key);
-    else this.#windows.put(key, doc, now + rule.count.withinMs * 2 + 3_600_000);
-    return full;
-  }
-
   /** Adds a match to its incident. */
   #join(doc: IncidentDoc, found: Found, size: number, severity: IncidentDoc['severity']): void {
     const { rule, record, fields, now } = found;
@@ -309,7 +296,7 @@ export class Engine {
     doc.state = 'firing';
     if (doc.count > size) {
       doc.fields = fields;
-      this.#latest.set(doc, { record, context: rule.context });
+      this.#latest.note(doc, record, rule.context);
     }
     bumpTop(doc.top, fields, rule.by ?? []);
     if (louder(doc.severity, severity) !== doc.severity) this.#escalate(doc, rule, record, severity);

@@ -57,6 +57,11 @@ export class StoryBook {
     if (key !== null) this.#table.delete(key);
   }
 
+  /** Forgets a story by its key. */
+  drop(key: string): void {
+    this.#table.delete(key);
+  }
+
   /** Adds an earlier record to its story. False when there was no room for it. */
   remember({ rule, role, fields }: RuleHit, record: LogRecord, now: number): boolean {
     if (role !== 'collect' && role !== 'preceded_by') return true;
@@ -66,18 +71,29 @@ export class StoryBook {
     return addToStory(this.#table, key, spec, { record, fields, now });
   }
 
-  /** Fields of a match with its story in them and the computed ones that wanted it; null when what must have come before did not. */
-  fields(hit: RuleHit, record: LogRecord, templates: Templates): Fields | null {
+  /** Whether what must have come before a match did. */
+  preceded({ rule, fields }: RuleHit, record: LogRecord): boolean {
+    if (!rule.precededBy) return true;
+    const before = this.#collected(storyKey(rule, 'preceded_by', fields), rule.precededBy, record);
+    return Number(before['count']) >= rule.precededBy.atLeast;
+  }
+
+  /** Whether no earlier record of this story is known. */
+  isEmpty(key: string, spec: StorySpec, record: LogRecord): boolean {
+    return this.#collected(key, spec, record)['count'] === 0;
+  }
+
+  #collected(key: string | null, spec: StorySpec, record: LogRecord): Fields {
+    const doc = key === null ? undefined : this.#table.get(key);
+    return collected(doc, spec, record.time ?? record.receivedAt);
+  }
+
+  /** Fields of a match with its story in them and the computed ones that wanted it. Ends the story. */
+  fields(hit: RuleHit, record: LogRecord, templates: Templates): Fields {
     const { rule } = hit;
-    const at = record.time ?? record.receivedAt;
-    if (rule.precededBy) {
-      const key = storyKey(rule, 'preceded_by', hit.fields);
-      const before = collected(key === null ? undefined : this.#table.get(key), rule.precededBy, at);
-      if (Number(before['count']) < rule.precededBy.atLeast) return null;
-    }
     if (!rule.collect) return hit.fields;
     const key = storyKey(rule, 'collect', hit.fields);
-    const story = collected(key === null ? undefined : this.#table.get(key), rule.collect, at);
+    const story = this.#collected(key, rule.collect, record);
     // The match is the end of its story: the same id may be sent again, and begins a new one.
     if (key !== null) this.#table.delete(key);
     const fields: Record<string, FieldValue> = { ...hit.fields, collected: story as FieldValue };

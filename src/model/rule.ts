@@ -51,6 +51,14 @@ export interface Conditions {
   readonly from: readonly string[] | null;
 }
 
+/** Which matches without any earlier record wait for ones that were written late. */
+export interface LateSpec {
+  /** How long, ms: of the engine's time for the wait, of the records' own for what belongs to it. */
+  readonly withinMs: number;
+  /** What must hold for a match to wait; empty is every match. */
+  readonly where: readonly FieldTest[];
+}
+
 /** An earlier (or closing) record of the same story. */
 export interface StorySpec {
   readonly conditions: Conditions;
@@ -60,6 +68,8 @@ export interface StorySpec {
   readonly atLeast: number;
   /** `collect`: what clears the story, or null. */
   readonly until: Conditions | null;
+  /** `collect`: absent where no match waits. */
+  readonly late?: LateSpec;
 }
 
 export interface CountSpec {

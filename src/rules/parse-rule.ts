@@ -10,6 +10,7 @@ import { collectWithinDefault, type RuleValues, ruleShape, type TestValues } fro
 import type {
   Conditions,
   FieldTest,
+  LateSpec,
   ResolveSpec,
   Rule,
   RuleTest,
@@ -67,6 +68,7 @@ function build(
           withinMs: collect.within ?? collectWithinDefault,
           atLeast: 1,
           until: collect.until,
+          late: lateOf(collect),
         })
       : null,
     precededBy: preceded
@@ -74,6 +76,7 @@ function build(
           withinMs: preceded.within ?? 0,
           atLeast: preceded.at_least ?? 1,
           until: undefined,
+          late: undefined,
         })
       : null,
     join,
@@ -180,14 +183,26 @@ function headOf(path: string): string {
 
 function storyOf(
   values: ConditionValues,
-  facts: { readonly withinMs: number; readonly atLeast: number; readonly until: ConditionValues | undefined },
+  facts: {
+    readonly withinMs: number;
+    readonly atLeast: number;
+    readonly until: ConditionValues | undefined;
+    readonly late: LateSpec | undefined;
+  },
 ): StorySpec {
   return {
     conditions: conditionsOf(values),
     withinMs: facts.withinMs,
     atLeast: facts.atLeast,
     until: facts.until ? conditionsOf(facts.until) : null,
+    ...(facts.late ? { late: facts.late } : {}),
   };
+}
+
+/** Nothing waits for longer than a record is remembered. */
+function lateOf({ late, within }: NonNullable<RuleValues['collect']>): LateSpec | undefined {
+  if (late?.within === undefined) return undefined;
+  return { withinMs: Math.min(late.within, within ?? collectWithinDefault), where: late.where ?? [] };
 }
 
 function resolveOf(values: RuleValues): ResolveSpec | null {

@@ -146,6 +146,49 @@ describe('kill -9 at a named point', () => {
     expect((await daemon.status()).rules['many']).toMatchObject({ matched: 5 });
   });
 
+  it('with an alert that waits for lines written late: told once, with those that came meanwhile', async () => {
+    const { dir, file, write, server } = await place();
+    file(
+      'rules.yaml',
+      `rules:
+  - id: lost
+    match: 'order (?<order>\\w+) is lost'
+    collect: { match: 'order (?<order>\\w+) is tried again', late: 8s }
+    join: order
+    by: order
+    fields: { tries: '{{ collected.count }}' }
+  - { id: plain, match: 'boom (?<n>\\d)', by: n }
+`,
+    );
+    const early = await startDaemon(dir);
+    write('order o1 is lost', 'boom 1');
+    await until(
+      'what need not wait, told and marked',
+      async () => (await early.status()).channels['hook']?.ledger.notified === 1,
+    );
+    await early.end('SIGKILL');
+    expect(server.received.map((one) => one.json.incident.rule)).toEqual(['plain']);
+    write('order o1 is tried again', 'order o1 is tried again');
+    const daemon = await startDaemon(dir);
+    const { json } = await waitFor('the alert', () => server.received[1]);
+    expect(json.incident).toMatchObject({ rule: 'lost', count: 1, fields: { order: 'o1', tries: '2' } });
+    // The lost order itself was not read again: it waited in the state.
+    expect((await daemon.status()).sources['app']?.records).toBe(2);
+    await until(
+      'the alert to be marked',
+      async () => (await daemon.status()).channels['hook']?.ledger.notified === 2,
+    );
+    await daemon.end('SIGKILL');
+    const again = await startDaemon(dir);
+    write('boom 2');
+    const account = await until('the account of the next one', async () => {
+      const { ledger } = (await again.status()).channels['hook'] ?? {};
+      return ledger?.notified === 3 && ledger;
+    });
+    expect(account).toMatchObject({ matched: 3, pending: 0, dead: 0, balanced: true });
+    expect([...repeats(server).values()]).toEqual([1, 1, 1]);
+  });
+
   it('A8 during a reload: the next start has the new configuration whole', async () => {
     const { dir, file, put, server } = await place();
     const armed = start(['run'], { cwd: dir, env: { TOCSIN_FAULT_POINT: 'reload-swapped' } });

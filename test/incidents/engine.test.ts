@@ -2,66 +2,16 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { isBalanced } from '../../src/incidents/accounts.ts';
 import { Engine, type EngineSettings } from '../../src/incidents/engine.ts';
-import type { Intent, OutboxItem, Silence } from '../../src/model/intent.ts';
-import type { RecordMatch } from '../../src/model/match.ts';
-import type { Fields, LogRecord } from '../../src/model/record.ts';
+import type { OutboxItem, Silence } from '../../src/model/intent.ts';
 import type { Rule } from '../../src/model/rule.ts';
 import { Desk } from '../../src/notify/desk.ts';
 import { memoryStore } from '../../src/state/memory.ts';
+import { rig } from '../support/engine-rig.ts';
 import { aHit, aRecord, aRule, start } from '../support/make.ts';
 
 const second = 1000;
 const minute = 60_000;
 const hour = 3_600_000;
-
-/** The engine with everything it says, and time as a number. */
-function rig(
-  rules: readonly Rule[],
-  options: {
-    severities?: Record<string, string[]>;
-    routes?: EngineSettings['routes'];
-    store?: ReturnType<typeof memoryStore>;
-  } = {},
-) {
-  const store = options.store ?? memoryStore();
-  const told: { intent: Intent; at: number }[] = [];
-  const settings = (list: readonly Rule[]): EngineSettings => ({
-    rules: list,
-    routes: options.routes ?? [{ where: [], notify: ['eng'], also: false }],
-    labels: { env: 'test' },
-    accepts: (channel, severity) => options.severities?.[channel]?.includes(severity) ?? true,
-  });
-  const engine = new Engine(
-    { store, tell: (intent, at) => told.push({ intent, at }), count: () => {} },
-    settings(rules),
-  );
-  let offset = 0;
-  const apply = (match: RecordMatch, now: number): void => {
-    tickTo(now);
-    engine.apply(match, now);
-  };
-  const tickTo = (now: number): void => {
-    for (let due = engine.nextDue(); due !== null && due <= now; due = engine.nextDue()) engine.tick(due);
-  };
-  return {
-    store,
-    engine,
-    told,
-    kinds: () => told.map(({ intent }) => `${intent.notification.notification.kind}:${intent.row.count}`),
-    match: (rule: Rule, fields: Fields, now: number, record: Partial<LogRecord> = {}) =>
-      apply(
-        {
-          record: aRecord({ offset: offset++, time: now, receivedAt: now, ...record }),
-          hits: [aHit(rule, fields)],
-        },
-        now,
-      ),
-    hits: (hits: RecordMatch['hits'], now: number, record: Partial<LogRecord> = {}) =>
-      apply({ record: aRecord({ offset: offset++, time: now, receivedAt: now, ...record }), hits }, now),
-    tickTo,
-    swap: (list: readonly Rule[], now: number) => engine.swap(settings(list), now),
-  };
-}
 
 describe('one incident per value of `by`', () => {
   it('speaks at the first match at once, and counts the repeats', () => {
@@ -417,9 +367,20 @@ describe('the account', () => {
       aRule({ id: 'counted', by: [], count: { atLeast: 3, withinMs: minute, distinct: null } }),
       aRule({ id: 'resolving', resolve: { when: aRule().conditions, quietMs: 5 * minute } }),
       aRule({ id: 'held', holdMs: 20 * second, limit: { count: 2, perMs: minute } }),
+      aRule({
+        id: 'waiting',
+        join: ['task'],
+        collect: {
+          conditions: aRule().conditions,
+          withinMs: hour,
+          atLeast: 1,
+          until: null,
+          late: { withinMs: minute, where: [] },
+        },
+      }),
     ];
     const step = fc.record({
-      rule: fc.nat(4),
+      rule: fc.nat(5),
       task: fc.nat(12),
       after: fc.integer({ min: 0, max: 20 * minute }),
       act: fc.nat(30),
@@ -470,7 +431,14 @@ describe('the account', () => {
             engine.swap(settings(rules.filter((one) => one !== rule)), now);
             engine.swap(settings(rules), now);
           } else {
-            const role = act === 2 && rule.resolve ? 'resolve' : 'match';
+            const role =
+              act === 2 && rule.resolve
+                ? 'resolve'
+                : act < 8 && rule.collect
+                  ? act < 4
+                    ? 'until'
+                    : 'collect'
+                  : 'match';
             engine.apply(
               { record: aRecord({ offset, time: now }), hits: [aHit(rule, { task: `t${task}` }, role)] },
               now,

@@ -88,6 +88,18 @@ ${tests}`);
     });
     expect(rule.join).toEqual(['id']);
   });
+  it('a story may have late records, and what is counted stays the same where it has none', () => {
+    const load = (late: string) =>
+      loadRule(`id: a\nmatch: 'Task (?<id>\\w+) failed'
+collect: { match: 'Task (?<id>\\w+) retry', within: 1h${late} }\nby: id\n${tests}`);
+    expect(load(', late: 1s').collect?.late).toEqual({ withinMs: 1_000, where: [] });
+    expect(load(', late: { within: 2s, where: { trace: x } }').collect?.late).toEqual({
+      withinMs: 2_000,
+      where: [{ field: 'trace', operators: [{ op: 'glob', patterns: ['x'] }] }],
+    });
+    expect(load('').collect).not.toHaveProperty('late');
+    expect(load(', late: 1s').countingHash).not.toBe(load('').countingHash);
+  });
 });
 
 describe('how many, how long, who', () => {
