@@ -67,8 +67,9 @@ export async function run(io: CliIo, files: readonly string[], flags: RunFlags):
       colours: wantsColour(io, io.stdout),
       stdin: io.stdin,
     });
-    sayWhatRuns(io, daemon, configPath);
-    return await untilEnd(io, daemon, flags.once === true);
+    // Said when signals are listened to: who reads it may send one at once.
+    const ready = (): void => sayWhatRuns(io, daemon, configPath);
+    return await untilEnd(io, daemon, flags.once === true, ready);
   } catch (error) {
     if (!(error instanceof ConfigRefused)) throw error;
     printProblems(io, error.problems, load);
@@ -145,7 +146,7 @@ function shorten(names: readonly string[]): string {
 }
 
 /** Runs until a signal; in `--once`, and where all there is to read is a pipe, until the input was read and told. A second signal ends it at once. */
-async function untilEnd(io: CliIo, daemon: Daemon, once: boolean): Promise<number> {
+async function untilEnd(io: CliIo, daemon: Daemon, once: boolean, ready: () => void): Promise<number> {
   let stopped: () => void = () => {};
   const stop = new Promise<void>((resolve) => {
     stopped = resolve;
@@ -164,6 +165,7 @@ async function untilEnd(io: CliIo, daemon: Daemon, once: boolean): Promise<numbe
   // Nothing else keeps the process alive while all is quiet: timers do not.
   const alive = holdProcess();
   try {
+    ready();
     const code = once
       ? await Promise.race([finishOnce(daemon), stop.then(() => exitCodes.no)])
       : await Promise.race([stop.then(() => exitCodes.done), finishPipes(daemon)]);
