@@ -2,7 +2,7 @@
 import type { Readable } from 'node:stream';
 import { stampOf } from '../match/stamps.ts';
 import type { Config, SourceConfig } from '../model/config.ts';
-import type { Clock, Source } from '../model/seams.ts';
+import type { Clock, Source, Timer } from '../model/seams.ts';
 import { createSource } from '../sources/sources.ts';
 import type { Logger } from '../system/log.ts';
 import { watchFolders, watchNothing } from '../system/watch.ts';
@@ -10,6 +10,8 @@ import type { Pipeline } from './pipeline.ts';
 
 /** Characters of a line in which its stamp is looked for. */
 const stampText = 64;
+/** What a source may take to begin before the next one does. */
+const startPatienceMs = 2_000;
 
 export interface SourceSetDeps {
   readonly pipeline: Pipeline;
@@ -28,7 +30,7 @@ export class SourceSet {
     this.#deps = deps;
   }
 
-  /** Starts one. A source that can't begin is no reason to stop the others: it is said, and shown as failing. */
+  /** Starts one. A source that can't begin, or takes its time to, is no reason to stop the others: it is said, and shown as failing. */
   async start(config: SourceConfig, firstStart: boolean): Promise<void> {
     const { pipeline, clock, stdin, events, log } = this.#deps;
     const source = createSource(config, {
@@ -41,10 +43,26 @@ export class SourceSet {
       warn: (message) => log.warn({ source: config.name }, message),
     });
     this.#running.set(config.name, { source, config });
-    try {
-      await source.start();
-    } catch (error) {
-      pipeline.state(config.name, 'failing', error instanceof Error ? error.message : String(error));
+    let begun = false;
+    const starting = source
+      .start()
+      .catch((error: unknown) =>
+        pipeline.state(config.name, 'failing', error instanceof Error ? error.message : String(error)),
+      )
+      .finally(() => {
+        begun = true;
+      });
+    let given: Timer | null = null;
+    const patience = new Promise<void>((resolve) => {
+      given = clock.setTimer(startPatienceMs, resolve);
+    });
+    await Promise.race([starting, patience]);
+    (given as Timer | null)?.cancel();
+    // A mount that does not answer: it begins when that does, and the others meanwhile.
+    if (!begun) {
+      const detail = 'its files do not answer: is a mount hanging?';
+      pipeline.state(config.name, 'failing', detail);
+      log.warn({ source: config.name }, detail);
     }
   }
 

@@ -17,6 +17,7 @@ import {
 } from 'node:fs';
 import { readdir, stat, statfs } from 'node:fs/promises';
 import { constants as system } from 'node:os';
+import { askRemote } from './remote.ts';
 
 /** How a file is named to the system: bytes where the name is not UTF-8. */
 export type RawPath = string | Buffer;
@@ -60,7 +61,7 @@ export type Mount = 'plain' | 'silent' | 'remote';
 /** The kind of file system a folder lies on. An unknown one counts as remote: slower, and always right. */
 export async function mountOf(dir: string): Promise<Mount> {
   try {
-    const { type } = await statfs(dir);
+    const { type } = await askRemote(() => statfs(dir));
     return remoteTypes.has(type) ? 'remote' : silentTypes.has(type) ? 'silent' : 'plain';
   } catch {
     return 'remote';
@@ -78,7 +79,7 @@ export function statNow(path: RawPath): Asked<BigIntStats> {
 
 export async function statLater(path: RawPath): Promise<Asked<BigIntStats>> {
   try {
-    return await stat(path, { bigint: true });
+    return await askRemote(() => stat(path, { bigint: true }));
   } catch (error) {
     return faultOf(error);
   }
@@ -93,26 +94,46 @@ export function fstatNow(fd: number): Asked<BigIntStats> {
 }
 
 export function fstatLater(fd: number): Promise<Asked<BigIntStats>> {
-  return new Promise((resolve) => {
-    fstat(fd, { bigint: true }, (error, stats) => resolve(error ? faultOf(error) : stats));
-  });
+  return askFile(
+    fd,
+    () =>
+      new Promise((resolve) => {
+        fstat(fd, { bigint: true }, (error, stats) => resolve(error ? faultOf(error) : stats));
+      }),
+  );
 }
 
 // Without O_NONBLOCK the open of a pipe that nobody writes to would block a thread for ever.
 const readFlags = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY;
+
+/** Descriptors of files on mounts that may hang. */
+const remoteFiles = new Set<number>();
 
 /** Opens for reading and never blocks, not even on a pipe. Throws as the system does. */
 export function openNow(path: RawPath): number {
   return openSync(path, readFlags);
 }
 
+/** As `openNow` on a mount that may hang; so may whatever is asked of the descriptor from then on. */
 export function openLater(path: RawPath): Promise<number> {
-  return new Promise((resolve, reject) => {
-    open(path, readFlags, (error, fd) => (error ? reject(error) : resolve(fd)));
-  });
+  return askRemote(
+    () =>
+      new Promise((resolve, reject) => {
+        open(path, readFlags, (error, fd) => {
+          if (error) reject(error);
+          else resolve(fd);
+          if (!error) remoteFiles.add(fd);
+        });
+      }),
+  );
+}
+
+function askFile<T>(fd: number, ask: () => Promise<T>): Promise<T> {
+  return remoteFiles.has(fd) ? askRemote(ask) : ask();
 }
 
 export function closeQuietly(fd: number): void {
+  remoteFiles.delete(fd);
   try {
     closeSync(fd);
   } catch {
@@ -128,9 +149,13 @@ export function readAt(
   length: number,
   position: number,
 ): Promise<number> {
-  return new Promise((resolve, reject) => {
-    read(fd, target, at, length, position, (error, bytes) => (error ? reject(error) : resolve(bytes)));
-  });
+  return askFile(
+    fd,
+    () =>
+      new Promise((resolve, reject) => {
+        read(fd, target, at, length, position, (error, bytes) => (error ? reject(error) : resolve(bytes)));
+      }),
+  );
 }
 
 /** One name in a folder. */
@@ -153,9 +178,10 @@ export function listNow(dir: string): Asked<Name[]> {
 
 export async function listLater(dir: string): Promise<Asked<Name[]>> {
   try {
-    const names = await readdir(dir, { withFileTypes: true });
+    const names = await askRemote(() => readdir(dir, { withFileTypes: true }));
     if (!names.some((name) => name.name.includes('\ufffd'))) return names.map(toName);
-    return (await readdir(dir, { withFileTypes: true, encoding: 'buffer' })).map(bytesToName);
+    const raw = await askRemote(() => readdir(dir, { withFileTypes: true, encoding: 'buffer' }));
+    return raw.map(bytesToName);
   } catch (error) {
     return faultOf(error);
   }

@@ -123,8 +123,11 @@ export class FileSource implements Source {
       pace: this.#pace,
       looks: this.#looks,
       trust: this.#trust,
-      watch: (folders) =>
-        this.#watch.set(folders.size === 0 ? folders : this.#changes.names.watched(folders)),
+      watch: (folders) => {
+        // To ask for events of a mount that hangs would block the process, and they don't count there.
+        const local = new Map([...folders].filter(([dir]) => !listing.remote(dir)));
+        this.#watch.set(local.size === 0 ? local : this.#changes.names.watched(local));
+      },
       lastSeenAt: (path) => this.#open().lastSeenAt(path),
       problem,
       found: () => this.#standing.say(),

@@ -119,6 +119,8 @@ export class Overwritten {
   #handOver(tail: Tail, next: Tail, entries: readonly PathEntry[]): void {
     this.#with.descriptors.gone(tail);
     this.#with.descriptors.used(next);
+    // Its copies are named after what a link leads to, too.
+    for (const name of this.#with.streams().namesOf(tail)) this.#with.streams().named(next, name);
     for (const entry of entries) entry.tail = next;
     if (entries.length === 0) this.#with.orphan(next);
     if (tail.lostNameAt !== null) this.#with.named(tail);

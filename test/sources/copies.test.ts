@@ -1,5 +1,5 @@
 /** Copied and truncated faster than anybody looks: what only the copies hold is read from them, once, the oldest first. */
-import { appendFileSync, copyFileSync, renameSync, truncateSync, writeFileSync } from 'node:fs';
+import { appendFileSync, copyFileSync, renameSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { type Mode, numbered, restart, type Tailing, tail, text } from '../support/tailing.ts';
@@ -41,6 +41,22 @@ describe.each(modes)('copied and truncated between two looks, %s', (mode) => {
     const again = await restart(tailing, { paths: [join(log, '..', pattern)], mode });
     appendFileSync(log, 'last\n');
     await again.gets('last');
+  });
+
+  it('T33 T37 twice, behind a link: the copies are named after what it leads to', async () => {
+    const dir = tempDir();
+    const [link, real] = [join(dir, 'app.log'), join(dir, 'app.real')];
+    writeFileSync(real, text(numbered(1, 100)));
+    symlinkSync(real, link);
+    const tailing = await tail({ paths: [link], mode });
+    await tailing.gets(...numbered(1, 100));
+    for (const turn of [1, 2]) {
+      rotate(real, 2 * turn);
+      appendFileSync(real, text(numbered(turn * 100 + 1, turn * 100 + 50)));
+      rotate(real, 2 * turn + 1);
+      appendFileSync(real, text(numbered(turn * 100 + 51, turn * 100 + 100)));
+      await tailing.gets(...numbered(1, turn * 100 + 100));
+    }
   });
 
   it('T33 the last generation is still empty when it is seen', async () => {

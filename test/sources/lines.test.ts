@@ -1,5 +1,5 @@
 /** Odd lines in real files, read as the daemon reads them: long, broken, in pieces, in the envelopes of containers. */
-import { appendFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { tailRecords } from '../support/record-tailing.ts';
@@ -176,6 +176,17 @@ describe.each(modes)('files of a container runtime, %s', (mode) => {
     const { port } = await tailRecords({ paths: [log], mode });
     await waitFor('both', () => port.records.length === 2);
     expect(port.messages.sort()).toEqual(['one two three', 'other stream']);
+  });
+
+  it('T72 T74 parts in two files, as rotation left them: each comes, and nothing is lost', async () => {
+    const log = join(tempDir(), '0.log');
+    writeFileSync(log, cri('F', 'zero') + cri('P', 'one '));
+    const { port } = await tailRecords({ paths: [log], mode, more: { rotateWaitMs: 100 } });
+    await waitFor('the first', () => port.records.length === 1);
+    renameSync(log, `${log}.20261121-022800`);
+    writeFileSync(log, cri('F', 'two') + cri('F', 'three'));
+    await waitFor('all of it', () => port.records.length === 4);
+    expect([...port.messages].sort()).toEqual(['one ', 'three', 'two', 'zero']);
   });
 
   it('T75 a line without a tag is text', async () => {

@@ -31,6 +31,29 @@ describe.skipIf(!canHang).each(modes)('a mount of its own (needs /dev/fuse and m
     await disk.go();
     await tailing.gets('far 1', 'near 1', ...numbered(1, 20), 'near 2', 'far 2');
   });
+
+  it('T53 hangs with many files that are asked for at once: threads are left for the others', async () => {
+    const disk = await hangingDisk();
+    const local = tempDir();
+    const log = join(local, 'app.log');
+    const far = Array.from({ length: 6 }, (_, n) => `far ${n}`);
+    for (const name of far) writeFileSync(join(disk.behind, `${name}.log`), `${name}\n`);
+    writeFileSync(log, 'near\n');
+    // Each source asks on its own.
+    const patterns = [join(disk.dir, '*.log'), join(disk.dir, '*[0-9].log')];
+    const others = await Promise.all(patterns.map((pattern) => tail({ paths: [pattern], mode })));
+    const tailing = await tail({ paths: [log], mode });
+    await tailing.gets('near');
+    await others[0]?.gets(...far);
+    await disk.hang();
+    for (const name of far) appendFileSync(join(disk.behind, `${name}.log`), `${name} more\n`);
+    for (const line of numbered(1, 20)) {
+      appendFileSync(log, `${line}\n`);
+      await waitFor(line, () => tailing.port.lines.includes(line), 2_000);
+    }
+    await disk.go();
+    await others[0]?.gets(...far, ...far.map((name) => `${name} more`));
+  });
 });
 
 describe.skipIf(!canHang)('a mount of its own (needs /dev/fuse and mount)', () => {

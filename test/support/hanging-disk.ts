@@ -1,6 +1,6 @@
 /** A mount that hangs and fails on demand, as a network's does, where the machine lets a test make one (Linux, root, /dev/fuse). */
 import { execFileSync, spawn } from 'node:child_process';
-import { accessSync, constants, mkdirSync } from 'node:fs';
+import { accessSync, constants, mkdirSync, readFileSync } from 'node:fs';
 import { constants as system } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -13,7 +13,7 @@ import { waitFor } from './wait-for.ts';
 export const canHang: boolean = (() => {
   try {
     accessSync('/dev/fuse', constants.R_OK | constants.W_OK);
-    return canMount;
+    return canMount && readFileSync('/proc/filesystems', 'latin1').includes('\tfuse\n');
   } catch {
     return false;
   }

@@ -27,6 +27,18 @@ const main = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 const env = args.includes('--poll-only') ? { ...process.env, TOCSIN_POLL_ONLY: '1' } : process.env;
 const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
+function isOver(config) {
+  const asked = spawnSync(process.execPath, [main, 'status', '--config', config, '--json'], {
+    encoding: 'utf8',
+  });
+  try {
+    const { channels, sources } = JSON.parse(asked.stdout);
+    return channels.hook.queued === 0 && sources.app.lag_bytes === 0;
+  } catch {
+    return false;
+  }
+}
+
 async function one(seed) {
   const dir = mkdtempSync(join(tmpdir(), 'tocsin-rotate-'));
   const logs = join(dir, 'logs');
@@ -108,11 +120,12 @@ channels: { hook: { type: webhook, url: 'http://127.0.0.1:${server.address().por
       start();
     }
   }
-  // The last start may take its time on a loaded machine, and there is always something to tell after a kill.
-  let before = -1;
-  for (let turn = 0; turn < 40 && (posts.length !== before || turn < 3); turn++) {
+  // The last start may take its time on a loaded machine, and there is always something to tell after a kill: all is told when
+  // everything was read, twice in a row, and nothing waits to be sent.
+  for (let turn = 0, over = 0, before = -1; turn < 120 && over < 2; turn++) {
+    await wait(1500);
+    over = posts.length === before && isOver(config) ? over + 1 : 0;
     before = posts.length;
-    await wait(3000);
   }
   child.kill('SIGTERM');
   await new Promise((resolve) => child.once('exit', resolve));
