@@ -3,6 +3,8 @@
 export interface Listener {
   /** What it is, as `status` says it: `udp 127.0.0.1:514`. */
   readonly name: string;
+  /** Why it stopped listening by itself, as a sentence; it must be opened again. Absent or null while it listens. */
+  readonly failure?: string | null;
   /** Resolves when it listens; rejects with a sentence of `cannotListen` when the address can't be had. May be called again. */
   open(): Promise<void>;
   /** The address that it has, where the system chose a part of it. */

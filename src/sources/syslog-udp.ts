@@ -2,7 +2,6 @@
  * Receives syslog datagrams over UDP. Each sender's address is a stream of its own; many datagrams are handed on at once. Says what
  * the kernel threw away because it was not read in time: that is the one place where a message can be lost here.
  */
-import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
 import { isIPv6 } from 'node:net';
 import { type HostPort, hostPortText, parseHostPort } from '../model/address.ts';
 import { plainAddress } from './allowed.ts';
@@ -11,17 +10,18 @@ import type { Feed } from './feed.ts';
 import { KernelDrops } from './kernel-drops.ts';
 import type { SyslogIntake } from './syslog-intake.ts';
 import { cannotListen, type Listener } from './syslog-listener.ts';
+import { type Datagrams, openUdpReceiver, type UdpReceiver } from './udp-receiver.ts';
 
-/** The kernel keeps so much for us while we are busy. What it grants, it may cut to `net.core.rmem_max`. */
-const receiveBytes = 4 * 1024 * 1024;
+/** The kernel is asked to keep so much for us while we are busy. It cuts that to `net.core.rmem_max`. */
+const receiveBytes = 32 * 1024 * 1024;
+/** Less than this is told at the start. The kernel shows twice what it was asked for. */
+const receiveBytesWanted = 2 * 4 * 1024 * 1024;
 /** Senders that are kept apart; the one that was quiet longest makes room. */
 const peersMax = 1_024;
 /** A sender that was quiet for so long is forgotten. */
 const peerIdleMs = 600_000;
 /** After a loss, so long without another one, and it is over. */
 const lossOverMs = 600_000;
-/** At the end: so many empty turns of the loop, and what was received is read. */
-const lastTurns = 3;
 
 interface Peer {
   readonly address: string;
@@ -31,12 +31,13 @@ interface Peer {
 export class UdpListener implements Listener {
   readonly name: string;
   readonly #intake: SyslogIntake;
-  readonly #address: HostPort;
+  #address: HostPort;
   readonly #batch: DatagramBatch;
   readonly #peers = new Map<string, Peer>();
   /** Who sent the last datagram: most often the next one is from there too. */
   #last: Peer | null = null;
-  #socket: Socket | null = null;
+  #receiver: UdpReceiver | null = null;
+  failure: string | null = null;
   #drops: KernelDrops | null = null;
   #received = 0;
   #looked = 0;
@@ -53,49 +54,69 @@ export class UdpListener implements Listener {
   async open(): Promise<void> {
     const { host, port } = this.#address;
     try {
-      this.#socket = await bind(host === null || isIPv6(host) ? 'udp6' : 'udp4', host, port).catch(
-        (error) => {
-          // A machine without IPv6: all of its addresses are IPv4's.
-          if (host === null && (error as NodeJS.ErrnoException).code === 'EAFNOSUPPORT')
-            return bind('udp4', null, port);
-          throw error;
-        },
-      );
+      this.#receiver = await this.#receive(host === null || isIPv6(host) ? 'udp6' : 'udp4').catch((error) => {
+        // A machine without IPv6: all of its addresses are IPv4's.
+        if (host === null && (error as NodeJS.ErrnoException).code === 'EAFNOSUPPORT')
+          return this.#receive('udp4');
+        throw error;
+      });
     } catch (error) {
       throw cannotListen(this.name, error);
     }
-    const socket = this.#socket;
-    socket.on('message', (data, from) => this.#message(data, from));
-    socket.on('error', (error) => this.#intake.say(`error ${this.name}`, `${this.name}: ${error.message}`));
-    const bound = socket.address();
-    this.#drops = new KernelDrops(bound.address, bound.port);
-    const granted = socket.getRecvBufferSize();
-    if (granted < receiveBytes)
+    this.failure = null;
+    const { granted } = this.#receiver;
+    // Where the system chose the port, it stays the same one.
+    this.#address = { host, port: port === 0 ? this.#receiver.port : port };
+    this.#drops = new KernelDrops(this.#receiver.address, this.#receiver.port);
+    if (granted < receiveBytesWanted)
       this.#intake.say(
         `buffer ${this.name}`,
-        `${this.name}: the kernel keeps only ${Math.floor(granted / 1024)} KiB of datagrams while Tocsin is busy; ` +
-          `with net.core.rmem_max=${receiveBytes} it keeps 4 MiB, and a burst is not lost`,
+        `${this.name}: ${keeps(granted)} while Tocsin is busy; ${wider}, and a burst is not lost`,
       );
   }
 
+  #receive(type: 'udp4' | 'udp6'): Promise<UdpReceiver> {
+    return openUdpReceiver({ type, ...this.#address, receiveBytes }, this.#intake.clock, {
+      datagrams: (some) => this.#datagrams(some),
+      error: (message) => this.#intake.say(`error ${this.name}`, `${this.name}: ${message}`),
+      died: (message) => {
+        this.#receiver = null;
+        this.failure = `${this.name}: its receiver ended (${message}); what was sent until it is open again is lost`;
+        this.#intake.count('udp_receiver_failures');
+        this.#intake.say(`receiver ${this.name}`, this.failure);
+      },
+    });
+  }
+
   bound(): string {
-    const port = this.#socket?.address().port ?? this.#address.port;
-    return `udp ${hostPortText({ host: this.#address.host, port })}`;
+    return `udp ${hostPortText(this.#address)}`;
   }
 
   changed(): void {
     for (const peer of [...this.#peers.values()]) if (!this.#intake.mayFrom(peer.address)) this.#forget(peer);
   }
 
-  #message(data: Buffer, from: RemoteInfo): void {
-    this.#received++;
-    const known = this.#last;
-    const peer = known !== null && known.address === from.address ? known : this.#peer(from.address);
-    if (peer === null) this.#intake.count('denied');
-    else if (data.length > 0) this.#batch.add(peer.feed, data);
+  #datagrams({ data, ends, from, senders }: Datagrams): void {
+    this.#received += ends.length;
+    const [first = ''] = senders;
+    if (senders.length === 1) {
+      const peer = this.#peer(first);
+      if (peer === null) this.#intake.count('denied', ends.length);
+      else this.#intake.give(peer.feed, data, ends);
+      return;
+    }
+    let begin = 0;
+    for (const [at, end] of ends.entries()) {
+      const peer = this.#peer(senders[from[at] ?? 0] ?? first);
+      if (peer === null) this.#intake.count('denied');
+      else this.#batch.add(peer.feed, data.subarray(begin, end));
+      begin = end;
+    }
+    this.#batch.flush();
   }
 
   #peer(address: string): Peer | null {
+    if (this.#last?.address === address) return this.#last;
     const known = this.#peers.get(address);
     if (known) {
       this.#last = known;
@@ -147,39 +168,32 @@ export class UdpListener implements Listener {
       this.#intake.trouble(
         this.name,
         `${this.name}: the kernel threw away ${this.#lost} datagrams, since they came faster than they were read. ` +
-          '`tocsin status` goes on counting them. TCP does not lose messages; a larger net.core.rmem_max helps over bursts.',
+          `\`tocsin status\` goes on counting them. TCP does not lose messages. ${this.#room()}`,
       );
     this.#lostAt = now;
   }
 
+  /** What would help over bursts, as a sentence. */
+  #room(): string {
+    const granted = this.#receiver?.granted ?? 0;
+    return granted >= receiveBytes ? `${keeps(granted)}.` : `${keeps(granted)}; ${wider}.`;
+  }
+
   async close(): Promise<void> {
-    const socket = this.#socket;
-    if (!socket) return;
-    this.#socket = null;
+    const receiver = this.#receiver;
+    this.#receiver = null;
     // What the kernel holds for us was received: it is read before the address is given up.
-    for (let empty = 0; empty < lastTurns; ) {
-      const before = this.#received;
-      await new Promise((resolve) => setImmediate(resolve));
-      empty = this.#received === before ? empty + 1 : 0;
-    }
-    socket.removeAllListeners('message');
-    await new Promise<void>((resolve) => socket.close(() => resolve()));
+    await receiver?.drain();
     this.#batch.flush();
+    // Its counter is gone with the socket.
     await this.#lookForDrops(this.#intake.clock.monotonic());
+    await receiver?.close();
     for (const peer of [...this.#peers.values()]) this.#forget(peer);
   }
 }
 
-function bind(type: 'udp4' | 'udp6', host: string | null, port: number): Promise<Socket> {
-  const socket = createSocket({ type, recvBufferSize: receiveBytes });
-  return new Promise((resolve, reject) => {
-    socket.once('error', (error) => {
-      socket.close();
-      reject(error);
-    });
-    socket.bind({ port, ...(host === null ? {} : { address: host }) }, () => {
-      socket.removeAllListeners('error');
-      resolve(socket);
-    });
-  });
+const wider = `\`sysctl -w net.core.rmem_max=${receiveBytes}\` gives it room`;
+
+function keeps(granted: number): string {
+  return `the kernel keeps up to ${Math.floor(granted / 1024).toLocaleString('en-US')} KiB for it`;
 }

@@ -149,7 +149,15 @@ export class SyslogSource implements Source {
 
   async #tick(): Promise<void> {
     this.#connections.tick();
-    for (const slot of [...this.#slots.values()]) if (slot.refused === null) await slot.listener.tick();
+    for (const slot of [...this.#slots.values()]) {
+      if (slot.refused === null) await slot.listener.tick();
+      const failure = slot.listener.failure ?? null;
+      if (slot.refused !== null || failure === null) continue;
+      // Told as failing first; it is opened again at once.
+      slot.refused = failure;
+      slot.triedAt = Number.NEGATIVE_INFINITY;
+      this.#say();
+    }
     const due = this.#clock.monotonic() - retryMs;
     if ([...this.#slots.values()].some((slot) => slot.refused !== null && slot.triedAt <= due))
       await this.#then(() => (this.#stopped === null ? this.#tryClosed() : Promise.resolve()));

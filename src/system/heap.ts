@@ -10,6 +10,9 @@ const youngBytesMax = 4 * 1024 * 1024;
 /** Time between two looks at it, ms; they end when it has grown that far. */
 const lookMs = 100;
 
+/** Whether the young generation has grown as far as it may. */
+let grown = false;
+
 /** Sets the flags, and stops the growth of the young generation when it is large enough. */
 export function keepHeapSmall(clock: Clock): void {
   // Collect when a fifth more is in use, not when it has doubled; compile undici's WebAssembly when it runs, and once.
@@ -17,8 +20,18 @@ export function keepHeapSmall(clock: Clock): void {
     setFlagsFromString(flag);
   const look = (): void => {
     const young = getHeapSpaceStatistics().find((space) => space.space_name === 'new_space');
-    if ((young?.space_size ?? 0) >= youngBytesMax) setFlagsFromString('--semi-space-growth-factor=1');
+    grown = (young?.space_size ?? 0) >= youngBytesMax;
+    if (grown) stopGrowth();
     else clock.setTimer(lookMs, look);
   };
   look();
+}
+
+/** To be called when a thread was started: V8 sets the growth anew with the heap of each. */
+export function keepHeapSmallBesideThread(): void {
+  if (grown) stopGrowth();
+}
+
+function stopGrowth(): void {
+  setFlagsFromString('--semi-space-growth-factor=1');
 }

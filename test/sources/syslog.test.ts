@@ -1,10 +1,11 @@
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { chmodSync, copyFileSync, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { type ConnectionOptions, connect as connectTls, type TLSSocket } from 'node:tls';
+import type { Worker } from 'node:worker_threads';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { readProxyHeader } from '../../src/sources/proxy-header.ts';
 import { realClock } from '../../src/system/clock.ts';
@@ -177,12 +178,12 @@ describe('syslog: senders', () => {
     expect(on.port.forgotten.length).toBeGreaterThan(60);
   });
 
-  it('S7 what the kernel throws away is counted, and said once', async () => {
+  it('S7 what the kernel throws away is counted, and said once; what was read is not lost while nobody takes it', async () => {
     const on = await listening({ udp: ['127.0.0.1:0'] });
     const [udp = 0] = on.ports();
     on.port.keep = false;
     // Nobody reads while another process sends more than the kernel keeps.
-    const sent = 60_000;
+    const sent = 150_000;
     const sender = `const s=require('dgram').createSocket('udp4');const b=Buffer.alloc(500,'x');let n=0;
       s.connect(${udp},'127.0.0.1',function go(){ for(let i=0;i<50&&n<${sent};i++,n++) s.send(b); n<${sent}?setImmediate(go):setTimeout(()=>s.close(),50) })`;
     expect(spawnSync(process.execPath, ['-e', sender]).status).toBe(0);
@@ -194,6 +195,54 @@ describe('syslog: senders', () => {
     );
     expect(on.port.troubles).toHaveLength(1);
     expect(on.port.troubles[0]).toMatch(/the kernel threw away \d+ datagrams/);
+    expect(on.port.troubles[0]).toMatch(/keeps up to [\d,]+ KiB/);
+  });
+
+  it('UDP is read in a thread of its own: when it ends, that is told and counted, and the address is listened on again', async () => {
+    const threads: Worker[] = [];
+    const note = (thread: Worker): unknown => threads.push(thread);
+    process.on('worker', note);
+    onTestFinished(() => void process.off('worker', note));
+    const on = await listening({ udp: ['127.0.0.1:0'] });
+    const [udp = 0] = on.ports();
+    await sendDatagrams(udp, ['<13>before']);
+    await waitFor('the first', () => on.port.texts.includes('before'));
+    await threads[0]?.terminate();
+    await waitFor('the new thread', () => on.port.states.length > 2);
+    expect(on.port.counted('udp_receiver_failures')).toBe(1);
+    expect(on.warnings.join()).toMatch(/udp 127\.0\.0\.1:0: its receiver ended/);
+    expect(on.port.states[1]).toMatch(/^failing: udp .* its receiver ended/);
+    expect(on.port.states.at(-1)).toBe(`ok: listens on udp 127.0.0.1:${udp}`);
+    await sendDatagrams(udp, ['<13>after']);
+    await waitFor('the next', () => on.port.texts.includes('after'));
+    expect(threads).toHaveLength(2);
+  });
+
+  it('UDP stops in time while a sender goes on, and leaves neither a thread nor the address', async () => {
+    let gone = false;
+    process.once('worker', (thread: Worker) => thread.once('exit', () => (gone = true)));
+    const on = await listening({ udp: ['127.0.0.1:0'] });
+    const [udp = 0] = on.ports();
+    on.port.keep = false;
+    const sender = spawn(process.execPath, [
+      '-e',
+      `const s=require('dgram').createSocket('udp4');const b=Buffer.alloc(200,'x');s.on('error',()=>{});
+       s.connect(${udp},'127.0.0.1',function go(){ for(let i=0;i<50;i++) s.send(b,()=>{}); setImmediate(go) })`,
+    ]);
+    onTestFinished(() => void sender.kill());
+    await waitFor('a stream of datagrams', () => on.port.received > 1_000);
+    const began = performance.now();
+    await on.stop();
+    expect(performance.now() - began).toBeLessThan(4_000);
+    expect(gone).toBe(true);
+    const after = on.port.received;
+    const again = createSocket('udp4');
+    await new Promise<void>((resolve, reject) => {
+      again.once('error', reject);
+      again.bind(udp, '127.0.0.1', resolve);
+    });
+    again.close();
+    expect(on.port.received).toBe(after);
   });
 
   it('G7 a reader slower than a sender: the sender waits, and nothing is lost', async () => {
