@@ -24,9 +24,13 @@ export class KernelDrops {
     } catch {
       return 0;
     }
-    const line = text.split('\n').find((one) => one.includes(` ${this.#local} `));
+    // Its own address is the second column; the third is that of the other side, where a local sender that is connected has ours.
+    const row = text
+      .split('\n')
+      .map((line) => line.trim().split(/\s+/))
+      .find((columns) => columns[1] === this.#local);
     // The last column of the table, since Linux 2.6.27.
-    const drops = Number(line?.trim().split(/\s+/).at(-1) ?? Number.NaN);
+    const drops = Number(row?.at(-1) ?? Number.NaN);
     if (!Number.isFinite(drops)) return 0;
     const fresh = drops - (this.#last ?? 0);
     this.#last = drops;
