@@ -61,11 +61,10 @@ export class Feed {
   /** Gives what was added. */
   flush(): void {
     if (this.#pieces.length === 0) return;
-    const [first = nothing] = this.#pieces;
-    const data = this.#pieces.length === 1 ? first : Buffer.concat(this.#pieces, this.#pieceBytes);
+    const pieces = this.#pieces;
     this.#pieces = [];
     this.#pieceBytes = 0;
-    this.give(data, null);
+    this.#give(pieces, null, 'more');
   }
 
   /**
@@ -73,15 +72,20 @@ export class Feed {
    * open is complete with them.
    */
   give(data: Buffer, frames: Int32Array | null, end: 'more' | 'quiet' = 'more'): void {
+    this.#give([data], frames, end);
+  }
+
+  #give(pieces: readonly Buffer[], frames: Int32Array | null, end: 'more' | 'quiet'): void {
     if (this.#ended) return;
     this.#receivedAt = this.#clock.now();
     this.lastAt = this.#clock.monotonic();
     this.waits = end === 'more';
     const held = this.#held.length;
-    const bytes = held === 0 ? data : Buffer.concat([this.#held, data]);
+    const [only = nothing] = pieces;
+    const bytes = held === 0 && pieces.length === 1 ? only : Buffer.concat([this.#held, ...pieces]);
     const all = frames === null ? null : joined(this.#frames, frames, held);
     this.#present(bytes, bytes.length > heldBytesMax ? 'final' : end, all);
-    if (this.#held.length > 0 && held === 0) this.#held = Buffer.from(this.#held);
+    if (this.#held.length > 0 && bytes === only) this.#held = Buffer.from(this.#held);
   }
 
   /** Nothing came for a while: what is open is complete, but for an unfinished message. */

@@ -10,7 +10,7 @@ import { Feed } from './feed.ts';
 /** Nothing came on a stream for this long: an open record is complete. */
 const quietMs = 200;
 /** Small pieces of a busy stream are given together, so many bytes at a time or so long after the last ones. */
-const gatherBytes = 48 * 1024;
+const gatherBytes = 64 * 1024;
 export const gatherMs = 5;
 /** The same thing is logged again after so long. */
 const repeatMs = 3_600_000;
