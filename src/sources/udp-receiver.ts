@@ -25,7 +25,7 @@ const lastTurns = 2_000;
 /** The thread ends by itself; one that does not is ended after so long. */
 const endMs = 1_000;
 /** The heap of the thread: it keeps nothing. */
-const heap = { maxYoungGenerationSizeMb: 8, maxOldGenerationSizeMb: 64 };
+const heap = { maxYoungGenerationSizeMb: 2, maxOldGenerationSizeMb: 64 };
 
 /** Where to listen, and what the kernel is asked to keep for the socket while nobody reads. */
 export interface UdpAsk {
