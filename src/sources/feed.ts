@@ -7,6 +7,9 @@ import type { Chunk, Clock, SourcePort } from '../model/seams.ts';
 
 /** Held at most for one stream, however long a message may be: then the pipeline must let go of it. */
 const heldBytesMax = 32 * 1024 * 1024;
+/** A stream that has so many bytes at hand is busy, and gets a room of so many. */
+const roomFrom = 96 * 1024;
+const roomBytes = 384 * 1024;
 const nothing: Buffer = Buffer.alloc(0);
 const noFrames = new Int32Array(0);
 
@@ -19,6 +22,9 @@ export class Feed {
   #pieces: Buffer[] = [];
   #pieceBytes = 0;
   #frames: Int32Array = noFrames;
+  /** Where a busy stream's bytes are put one behind the other; what is held is at the end of what is used. */
+  #room: Buffer = nothing;
+  #roomUsed = 0;
   #offset = 0;
   #ended = false;
   /** Bytes came since it was last quiet. */
@@ -82,10 +88,34 @@ export class Feed {
     this.waits = end === 'more';
     const held = this.#held.length;
     const [only = nothing] = pieces;
-    const bytes = held === 0 && pieces.length === 1 ? only : Buffer.concat([this.#held, ...pieces]);
+    const bytes = held === 0 && pieces.length === 1 ? only : this.#joined(pieces);
     const all = frames === null ? null : joined(this.#frames, frames, held);
     this.#present(bytes, bytes.length > heldBytesMax ? 'final' : end, all);
     if (this.#held.length > 0 && bytes === only) this.#held = Buffer.from(this.#held);
+  }
+
+  /** What is held, with pieces behind it. A busy stream has a room for that, so that not all of it is moved and made anew each time. */
+  #joined(pieces: readonly Buffer[]): Buffer {
+    const held = this.#held;
+    let length = held.length;
+    for (const piece of pieces) length += piece.length;
+    let from = this.#roomUsed - held.length;
+    if (held.buffer !== this.#room.buffer || length > this.#room.length) {
+      if (length < roomFrom) return Buffer.concat([held, ...pieces], length);
+      this.#room = Buffer.allocUnsafeSlow(Math.max(roomBytes, length * 2));
+      this.#room.set(held);
+      from = 0;
+    } else if (from + length > this.#room.length) {
+      this.#room.copyWithin(0, from, this.#roomUsed);
+      from = 0;
+    }
+    let at = from + held.length;
+    for (const piece of pieces) {
+      this.#room.set(piece, at);
+      at += piece.length;
+    }
+    this.#roomUsed = at;
+    return this.#room.subarray(from, at);
   }
 
   /** Nothing came for a while: what is open is complete, but for an unfinished message. */
@@ -117,6 +147,7 @@ export class Feed {
     });
     this.#offset += consumed;
     this.#held = consumed >= data.length ? nothing : data.subarray(consumed);
+    if (this.#held.length === 0) this.#room = nothing;
     this.#frames = framed && this.#held.length > 0 ? behind(frames, consumed) : noFrames;
   }
 }

@@ -10,6 +10,7 @@ import { levelOfSeverity, parseSyslog } from '../syslog-parse.ts';
 import type { Envelope, EnvelopeContext, EnvelopeFacts, Framing, FramingHow, Unit } from '../unwrap.ts';
 
 const nothing: Buffer = Buffer.alloc(0);
+const lf = 0x0a;
 /** `#012`: a line feed as rsyslog writes it. */
 const escapedLine = Buffer.from('#012');
 
@@ -74,11 +75,13 @@ export class SyslogEnvelope implements Envelope {
   readonly #maxBytes: number;
   readonly #structured: boolean;
   /** The lane of the last message: lines without a head are the rest of a text that its sender cut. */
-  #laneData: Buffer = nothing;
+  #laneData: Buffer = Buffer.alloc(256);
   #escapeData: Buffer = nothing;
   #escapeFrom = 0;
   #nextEscape = -1;
-  #laneFrom = 0;
+  #lineData: Buffer = nothing;
+  #lineFrom = 0;
+  #nextLine = -1;
   #laneTo = 0;
 
   /** `structured`: false where the sender leaves structured data out. */
@@ -106,9 +109,9 @@ export class SyslogEnvelope implements Envelope {
     unit.textFrom = head.messageFrom;
     unit.textTo = head.messageTo;
     if (head.form === 'none') {
-      if (unit.message || this.#laneTo === this.#laneFrom) return false;
+      if (unit.message || this.#laneTo === 0) return false;
       unit.laneData = this.#laneData;
-      unit.laneFrom = this.#laneFrom;
+      unit.laneFrom = 0;
       unit.laneTo = this.#laneTo;
       unit.bare = true;
       return true;
@@ -122,8 +125,22 @@ export class SyslogEnvelope implements Envelope {
       unit.textFrom = 0;
       unit.textTo = line.length;
       unit.message = true;
+    } else if (unit.message && !this.#hasLineEnd(text, head.messageFrom, head.messageTo)) {
+      // What has no line end in it is read as a line, which need not be read at all where no rule wants it.
+      unit.message = false;
     }
     return true;
+  }
+
+  /** Whether a line end is in a message; looked up once for all messages before it. */
+  #hasLineEnd(data: Buffer, from: number, to: number): boolean {
+    if (data !== this.#lineData || this.#nextLine < from || from < this.#lineFrom) {
+      this.#lineData = data;
+      this.#lineFrom = from;
+      const found = data.indexOf(lf, from);
+      this.#nextLine = found < 0 ? Number.POSITIVE_INFINITY : found;
+    }
+    return this.#nextLine < to;
   }
 
   /** Whether `#012` is in a message. The next one in the bytes is looked up once for all messages before it. */
@@ -146,9 +163,12 @@ export class SyslogEnvelope implements Envelope {
     unit.laneFrom = from;
     unit.laneTo = Math.max(from, to);
     if (unit.message) return;
-    this.#laneData = text;
-    this.#laneFrom = unit.laneFrom;
-    this.#laneTo = unit.laneTo;
+    // Its bytes are copied: those of the stream are only there for now.
+    const length = unit.laneTo - unit.laneFrom;
+    if (length > this.#laneData.length) this.#laneData = Buffer.allocUnsafe(length * 2);
+    const lane = this.#laneData;
+    for (let at = 0; at < length; at++) lane[at] = text[unit.laneFrom + at] ?? 0;
+    this.#laneTo = length;
   }
 
   facts(data: Buffer, from: number, to: number, context: EnvelopeContext): EnvelopeFacts {
