@@ -3,10 +3,10 @@
  * packed into slots of shared memory and given in the order in which they came, with who sent them. The slots are the bound: while all
  * are full the thread reads nothing, so nothing is lost on this side of the kernel, whose own counter tells the rest.
  */
-import type { createSocket } from 'node:dgram';
-import { type MessagePort, Worker } from 'node:worker_threads';
+import { Worker } from 'node:worker_threads';
 import type { Clock } from '../model/seams.ts';
 import { keepHeapSmallBesideThread } from '../system/heap.ts';
+import { receive, type Said, type Setup, type UdpAsk } from './udp-thread.ts';
 
 /** Of each slot: bytes (more than the largest datagram), and datagrams. All slots hold 42,000 datagrams of 200 bytes. */
 const slotBytes = 128 * 1024;
@@ -26,14 +26,6 @@ const lastTurns = 2_000;
 const endMs = 1_000;
 /** The heap of the thread: it keeps nothing. */
 const heap = { maxYoungGenerationSizeMb: 2, maxOldGenerationSizeMb: 64 };
-
-/** Where to listen, and what the kernel is asked to keep for the socket while nobody reads. */
-export interface UdpAsk {
-  readonly type: 'udp4' | 'udp6';
-  readonly host: string | null;
-  readonly port: number;
-  readonly receiveBytes: number;
-}
 
 /** Some datagrams, one behind the other. All of it is valid during the call only. */
 export interface Datagrams {
@@ -65,30 +57,6 @@ export interface UdpReceiver {
   close(): Promise<void>;
 }
 
-interface Setup extends UdpAsk {
-  readonly memory: SharedArrayBuffer;
-  readonly slots: number;
-  readonly slotBytes: number;
-  readonly slotMessages: number;
-  readonly napMs: number;
-  readonly perTurn: number;
-  readonly emptyTurns: number;
-  readonly lastTurns: number;
-}
-
-type Said =
-  | { readonly is: 'bound'; readonly address: string; readonly port: number; readonly granted: number }
-  | { readonly is: 'refused'; readonly code: string; readonly message: string }
-  | {
-      readonly is: 'batch';
-      readonly slot: number;
-      readonly used: number;
-      readonly count: number;
-      readonly senders: readonly string[];
-    }
-  | { readonly is: 'error'; readonly message: string }
-  | { readonly is: 'drained' };
-
 /**
  * Binds the socket and reads it from then on. Rejects with the error of the system when the address can't be had, or when there can be no
  * thread.
@@ -106,7 +74,7 @@ export function openUdpReceiver(ask: UdpAsk, clock: Clock, events: UdpEvents): P
     emptyTurns,
     lastTurns,
   };
-  // The thread runs the text of a function of this file: there is no second file to be found, whatever the program is packed into.
+  // The thread runs the text of a function: there is no second file to be found, whatever the program is packed into.
   const program = `(${receive})(require('node:dgram').createSocket, require('node:worker_threads'))`;
   const worker = new Worker(program, {
     eval: true,
@@ -199,121 +167,4 @@ function giveBack(memory: SharedArrayBuffer, slot: number): void {
   Atomics.store(header, slot, 0);
   Atomics.add(header, slots, 1);
   Atomics.notify(header, slots);
-}
-
-/** What the thread does. Its text is all that the thread has: it may use nothing from outside of itself. */
-function receive(
-  create: typeof createSocket,
-  threads: { readonly workerData: Setup; readonly parentPort: MessagePort },
-): void {
-  const { workerData: setup, parentPort: port } = threads;
-  const header = new Int32Array(setup.memory, 0, setup.slots + 1);
-  const napping = new Int32Array(new SharedArrayBuffer(4));
-  const socket = create({ type: setup.type, recvBufferSize: setup.receiveBytes });
-  const known = new Map<string, number>();
-  let slot = -1;
-  let data: Uint8Array = new Uint8Array(0);
-  let ends: Int32Array = new Int32Array(0);
-  let from: Int32Array = new Int32Array(0);
-  let used = 0;
-  let count = 0;
-  let last = '';
-  let lastPlace = 0;
-  let received = 0;
-  let turned = 0;
-  let armed = false;
-
-  /** A slot that is free. While there is none the thread stands still, and the kernel keeps what comes. */
-  function take(): void {
-    for (;;) {
-      const seen = Atomics.load(header, setup.slots);
-      slot = 0;
-      while (slot < setup.slots && Atomics.load(header, slot) !== 0) slot++;
-      if (slot < setup.slots) break;
-      Atomics.wait(header, setup.slots, seen);
-    }
-    const size = setup.slotBytes + setup.slotMessages * 8;
-    const at = header.byteLength + slot * size;
-    ends = new Int32Array(setup.memory, at, setup.slotMessages);
-    from = new Int32Array(setup.memory, at + setup.slotMessages * 4, setup.slotMessages);
-    data = new Uint8Array(setup.memory, at + setup.slotMessages * 8, setup.slotBytes);
-    used = 0;
-    count = 0;
-    last = '';
-    known.clear();
-  }
-
-  function flush(): void {
-    if (count === 0) return;
-    Atomics.store(header, slot, 1);
-    port.postMessage({ is: 'batch', slot, used, count, senders: [...known.keys()] } satisfies Said);
-    count = 0;
-    slot = -1;
-  }
-
-  function look(): void {
-    const more = turned >= setup.perTurn;
-    turned = 0;
-    if (more) {
-      setImmediate(look);
-      return;
-    }
-    armed = false;
-    flush();
-    Atomics.wait(napping, 0, 0, setup.napMs);
-  }
-
-  socket.on('message', (bytes, { address }) => {
-    received++;
-    turned++;
-    if (!armed) {
-      armed = true;
-      setImmediate(look);
-    }
-    if (bytes.length === 0) return;
-    if (slot >= 0 && (used + bytes.length > setup.slotBytes || count === setup.slotMessages)) flush();
-    if (slot < 0) take();
-    if (address !== last) {
-      last = address;
-      lastPlace = known.get(address) ?? known.size;
-      known.set(address, lastPlace);
-    }
-    data.set(bytes, used);
-    used += bytes.length;
-    ends[count] = used;
-    from[count++] = lastPlace;
-  });
-
-  function drain(): void {
-    let before = received;
-    let empty = 0;
-    let turns = 0;
-    const turn = (): void => {
-      empty = received === before ? empty + 1 : 0;
-      before = received;
-      if (empty < setup.emptyTurns && ++turns < setup.lastTurns) {
-        setImmediate(turn);
-        return;
-      }
-      socket.removeAllListeners('message');
-      flush();
-      port.postMessage({ is: 'drained' } satisfies Said);
-    };
-    setImmediate(turn);
-  }
-
-  port.on('message', (wish: string) => {
-    if (wish === 'drain') drain();
-    else socket.close(() => port.close());
-  });
-  socket.once('error', (error: NodeJS.ErrnoException) => {
-    port.postMessage({ is: 'refused', code: error.code ?? '', message: error.message } satisfies Said);
-    socket.close(() => port.close());
-  });
-  socket.bind({ port: setup.port, ...(setup.host === null ? {} : { address: setup.host }) }, () => {
-    socket.removeAllListeners('error');
-    socket.on('error', ({ message }) => port.postMessage({ is: 'error', message } satisfies Said));
-    const granted = socket.getRecvBufferSize();
-    port.postMessage({ is: 'bound', ...socket.address(), granted } satisfies Said);
-  });
 }
