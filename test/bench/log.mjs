@@ -63,8 +63,11 @@ const quiet = [
   (n, word) => `scheduler: next run of ${word} in ${n % 3600}s, queue length ${n % 120}, workers ${n % 16}`,
 ];
 
-/** Writes the log unless it is there. `matching`: one line in so many is one that a rule of `rules` matches. */
-export function makeLog({ path, bytes, rules, matching, celery }) {
+/**
+ * Writes the log unless it is there. `matching`: one line in so many is one that a rule of `rules` matches. `wrap(text, time, random)`
+ * gives the line of a text.
+ */
+export function makeLog({ path, bytes, rules, matching, celery, wrap }) {
   if (existsSync(path) && statSync(path).size >= bytes) return;
   const random = randomOf(20260105);
   const fd = openSync(path, 'w');
@@ -77,16 +80,18 @@ export function makeLog({ path, bytes, rules, matching, celery }) {
       n++;
       time += n % 3;
       const stamp = new Date(time).toISOString();
-      const head = celery
-        ? `[${stamp.slice(0, 10)} ${stamp.slice(11, 19)},${stamp.slice(20, 23)}: INFO/ForkPoolWorker-${n % 8}] `
-        : `${stamp} worker-${n % 8} app[${1000 + (n % 500)}]: INFO `;
+      const head = wrap
+        ? 'INFO '
+        : celery
+          ? `[${stamp.slice(0, 10)} ${stamp.slice(11, 19)},${stamp.slice(20, 23)}: INFO/ForkPoolWorker-${n % 8}] `
+          : `${stamp} worker-${n % 8} app[${1000 + (n % 500)}]: INFO `;
       const word = words[Math.floor(random() * words.length)];
       const value = Math.floor(random() * 1e9);
       const loud = random() * matching < 1;
       const text = loud
         ? rules[Math.floor(random() * rules.length)].line(value)
         : quiet[Math.floor(random() * quiet.length)](value, word);
-      block += `${head}${text}\n`;
+      block += wrap ? `${wrap(head + text, time, random)}\n` : `${head}${text}\n`;
     }
     const buffer = Buffer.from(block);
     writeSync(fd, buffer);

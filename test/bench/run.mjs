@@ -106,6 +106,41 @@ async function throughput() {
   }
 }
 
+/** Lines in envelopes, found out by themselves: a fifth of the log. */
+async function envelopes() {
+  const rules = rulesOf(20);
+  const size = Math.max(50, megabytes / 5);
+  console.log(`\nLines in envelopes, format auto, 20 rules, ${size} MB (best of 3)`);
+  const stampOf = (time) => new Date(time).toISOString();
+  const syslog = (processes) => (text, _time, random) => {
+    const pid = Math.floor(random() * processes);
+    return `Jan  5 10:00:00 web-${pid % 50} app${pid % 20}[${1000 + pid}]: ${text}`;
+  };
+  const kinds = {
+    'Kubernetes (CRI)': (text, time) => `${stampOf(time).slice(0, -1)}000000Z stdout F ${text}`,
+    'Docker (json-file)': (text, time) =>
+      JSON.stringify({ log: `${text}\n`, stream: 'stderr', time: stampOf(time) }),
+    'syslog file, 8 processes': syslog(8),
+    'syslog file, 4,000 processes': syslog(4000),
+    'JSON lines': (text, time) => JSON.stringify({ time: stampOf(time), level: 'info', message: text }),
+  };
+  for (const [name, wrap] of Object.entries(kinds)) {
+    const log = join(cache, `${name.replaceAll(/\W+/g, '-')}-${size}.log`);
+    makeLog({ path: log, bytes: size * 1e6, rules, matching: 1000, celery: false, wrap });
+    const ours = await best(3, process.execPath, [
+      main,
+      'run',
+      '--once',
+      '--config',
+      configFor(rules),
+      '--log-level',
+      'warn',
+      log,
+    ]);
+    line(name, size / ours.seconds, ours.code === 0 ? '' : `FAILED ${ours.code}`, ours.peakMiB);
+  }
+}
+
 /** Peers on a tenth of the log: they need minutes for all of it. */
 async function peers() {
   const rules = rulesOf(20);
@@ -338,6 +373,7 @@ function makeEvery(path, lines) {
 
 console.log(`Node ${process.version}, ${cpus().length} x ${cpus()[0]?.model}`);
 if (wants('throughput')) await throughput();
+if (wants('envelopes')) await envelopes();
 if (wants('every')) await everyLine();
 if (wants('peers')) await peers();
 if (wants('latency')) await latency();
