@@ -4,7 +4,13 @@
  */
 import { resolve } from 'node:path';
 import { hostPortText, parseHostPort, parseRange } from '../model/address.ts';
-import type { SourceCommon, SyslogFraming, SyslogSourceConfig, SyslogTlsConfig } from '../model/config.ts';
+import type {
+  SourceCommon,
+  SyslogContinuation,
+  SyslogFraming,
+  SyslogSourceConfig,
+  SyslogTlsConfig,
+} from '../model/config.ts';
 import { entryOf, quoteShort, type YamlNode } from './nodes.ts';
 import { key, object, type ReadKeys, required } from './objects.ts';
 import type { Reading } from './reading.ts';
@@ -99,8 +105,13 @@ const tls = map(object(tlsKeys, { what: 'tls' }), (found, node, reading): Syslog
 });
 
 const framing = oneOf(['auto', 'lf', 'octet', 'nul'] as const satisfies readonly SyslogFraming[]);
+const continuation = oneOf(['auto', 'join'] as const satisfies readonly SyslogContinuation[]);
 /** Keys that may stand beside `syslog:` as well as in it. */
 export const syslogSideKeys = {
+  continuation: key(
+    continuation,
+    'What a line without `<PRI>` is, behind a message with one on the same connection: `auto` has its shape decide, `join` adds it to that message.',
+  ),
   framing: key(framing, 'How messages of a connection are told apart; auto decides for each.'),
   max_frame_bytes: key(
     size(frameBytesMin, frameBytesMax),
@@ -180,6 +191,7 @@ export function syslogOf(
     unix: paths(found.unix),
     unixStream: paths(found.unix_stream),
     framing: found.framing ?? beside.framing ?? 'auto',
+    continuation: found.continuation ?? beside.continuation ?? 'auto',
     maxFrameBytes: found.max_frame_bytes ?? beside.max_frame_bytes ?? frameBytesDefault,
     allowFrom: found.allow_from ?? beside.allow_from ?? [],
     proxyFrom: found.proxy_from ?? [],

@@ -3,25 +3,28 @@
  * is only logged; when one of its lane does, the units before it follow into the lane, as many as its record and its context
  * may need. So most of a stream is cut and named, and not read. Offsets are those of the raw bytes.
  */
-import type { Multiline } from '../model/config.ts';
 import type { Chunk, SavedPosition } from '../model/seams.ts';
 import type { Batch } from './batches.ts';
 import { markLength } from './clean.ts';
 import { isLogfmt } from './formats/logfmt.ts';
-import { interleaveBytes, type Lane, laneQuietMs, textUnit } from './lane.ts';
+import {
+  cutUnit,
+  interleaveBytes,
+  joinedUnit,
+  type Lane,
+  laneQuietMs,
+  messageUnit,
+  textUnit,
+} from './lane.ts';
 import { contextUnits, historyOf, maxHistory } from './lane-history.ts';
 import { type Awake, Lanes, type Slot } from './lanes.ts';
 import { addPayload } from './payload.ts';
 import type { RawSearch } from './raw-search.ts';
-import type { ReadCounts } from './reader.ts';
+import type { ReadCounts, ReaderOptions } from './reader.ts';
 import { type LoggedUnit, UnitLog } from './unit-log.ts';
 import { Unit, type Wrapping } from './unwrap.ts';
 
-export interface FeederOptions {
-  readonly multiline: Multiline;
-  readonly tz: string;
-  readonly maxLineBytes: number;
-}
+type FeederOptions = Pick<ReaderOptions, 'multiline' | 'tz' | 'maxLineBytes'>;
 
 /** So many units without anything wanted, and a lane is left to the log again. */
 const pauseUnits = 64;
@@ -180,11 +183,10 @@ export class LaneFeeder {
       this.#append(lane, raw, textTo, counts);
       return;
     }
-    const log = this.#log;
     const { to, next, textFrom } = unit;
     const offset = this.#offset;
     if (this.#wrapping.envelope === null && textTo > textFrom) counts.unparsed++;
-    const logged = log.add(slot, raw, offset + to, offset + next, offset + textFrom, offset + textTo);
+    const logged = this.#log.add(slot, raw, offset + to, offset + next, offset + textFrom, offset + textTo);
     if (slot.lane === null || slot.paused) return;
     this.#lanes.wake(slot);
     this.#follow(slot.lane, logged);
@@ -195,7 +197,7 @@ export class LaneFeeder {
   #isQuiet(search: RawSearch, slot: Slot, textTo: number): boolean {
     const unit = this.#unit;
     const { text, textFrom } = unit;
-    if (search.wants(unit.from, unit.next)) return false;
+    if (search.wants(unit.from, unit.next) || unit.joins) return false;
     if (text !== this.#data || unit.part || unit.cut || unit.message || slot.lane?.part === true)
       return false;
     if (textTo - textFrom > this.#options.maxLineBytes) return false;
@@ -221,16 +223,19 @@ export class LaneFeeder {
     }
     lane.append(text === this.#data ? this.#view : text, textFrom, textTo);
     if (unit.part) lane.reach(offset + unit.next);
-    else this.#end(lane, offset + (unit.cut ? unit.to : unit.next), unit.message, counts);
+    else {
+      const flags = (unit.message ? messageUnit : 0) | (unit.joins ? joinedUnit : 0);
+      this.#end(lane, offset + (unit.cut ? unit.to : unit.next), flags, counts);
+    }
   }
 
   /** The lane's last unit is at its end. */
-  #end(lane: Lane, rawEnd: number, message: boolean, counts: ReadCounts | null): void {
+  #end(lane: Lane, rawEnd: number, flags: number, counts: ReadCounts | null): void {
     const from = lane.used - lane.partBytes;
     const kind = lane.isOver ? textUnit : addPayload(lane, from, this.#wrapping.payloads);
     const { envelope } = this.#wrapping;
     if (kind === textUnit && envelope === null && lane.used > from && counts !== null) counts.unparsed++;
-    lane.close(rawEnd, kind, lane.isOver, message);
+    lane.close(rawEnd, kind | flags | (lane.isOver ? cutUnit : 0));
   }
 
   /** A logged unit goes to its lane. */
@@ -241,7 +246,7 @@ export class LaneFeeder {
     lane.open(log.rawOf(logged), log.toOf(logged));
     lane.isOver = false;
     lane.append(this.#view, log.textFromOf(logged) - this.#offset, log.textToOf(logged) - this.#offset);
-    lane.close(log.nextOf(logged), textUnit, false, false);
+    lane.close(log.nextOf(logged), textUnit);
   }
 
   /** The lane of a slot whose next unit, at `raw`, must be read: the units before it follow. */
@@ -308,7 +313,7 @@ export class LaneFeeder {
       const closing = chunk.end !== 'more' || this.#isIdle(slot);
       // An unfinished unit waits for its end, but not for ever.
       if (lane.part && (chunk.end === 'final' || this.#scanned - lane.rawEnd > interleaveBytes))
-        this.#end(lane, lane.rawEnd, false, null);
+        this.#end(lane, lane.rawEnd, 0, null);
       let complete = lane.index({ closing, receivedAt: chunk.receivedAt });
       if (closing) slot.paused = this.#search !== null && !lane.part && lane.inherited === null;
       else if (this.#isGivenBack(slot, lane)) {

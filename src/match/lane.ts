@@ -35,9 +35,10 @@ export const ownUnit = 1;
 /** A record of its own only where no trace is open. */
 export const doubtfulUnit = 2;
 const kindMask = 3;
-const cutFlag = 4;
-/** The unit's own line ends are no ends of lines. */
-const messageFlag = 8;
+/** Beside the kind: it is over the limit; its own line ends are no ends of lines; it goes on with the open record in any case. */
+export const cutUnit = 4;
+export const messageUnit = 8;
+export const joinedUnit = 16;
 
 export interface LaneHow {
   /** No more units will come to this lane for now: its records are complete. */
@@ -144,13 +145,13 @@ export class Lane {
     return this.used - (this.#unitAt[this.#units - 1] ?? 0);
   }
 
-  /** Ends the last unit: it reaches to `rawEnd`. Its text gets a line end. */
-  close(rawEnd: number, kind: number, cut: boolean, message: boolean): void {
+  /** Ends the last unit: it reaches to `rawEnd`. Its text gets a line end. `flags`: its kind and what is beside it. */
+  close(rawEnd: number, flags: number): void {
     const unit = this.#units - 1;
     this.reserve(1);
     this.text[this.used++] = 0x0a;
     this.#unitEnd[unit] = rawEnd;
-    this.#unitKind[unit] = kind | (cut ? cutFlag : 0) | (message ? messageFlag : 0);
+    this.#unitKind[unit] = flags;
     this.part = false;
   }
 
@@ -253,7 +254,7 @@ export class Lane {
   isCut(record: number): boolean {
     const last = record + 1 < this.records ? (this.#recordUnit[record + 1] ?? 0) : this.#decided;
     for (let unit = this.#recordUnit[record] ?? 0; unit < last; unit++)
-      if (((this.#unitKind[unit] ?? 0) & cutFlag) !== 0) return true;
+      if (((this.#unitKind[unit] ?? 0) & cutUnit) !== 0) return true;
     return false;
   }
 
@@ -297,19 +298,20 @@ export class Lane {
       this.#shut = true;
       return true;
     }
-    if ((flags & messageFlag) !== 0) {
+    if ((flags & messageUnit) !== 0) {
       const end = this.text.indexOf(0x0a, from);
       if (end < to) to = end;
     }
     if (to === from) return true;
-    const verdict = this.#verdict(from, to, next, how);
+    const joined = (flags & joinedUnit) !== 0 && starts.open && !starts.force;
+    const verdict = joined ? false : this.#verdict(from, to, next, how);
     if (verdict === null) return false;
     if (verdict || !starts.open) this.#push(unit, from);
     else if (next - (this.recordAt[this.records - 1] ?? 0) > maxRecordBytes) {
       starts.cut();
       this.#push(unit, from);
     }
-    if ((flags & cutFlag) !== 0) starts.force = true;
+    if ((flags & cutUnit) !== 0) starts.force = true;
     return true;
   }
 

@@ -75,7 +75,10 @@ function syslogReader(
 ): Reader {
   const wrapping = {
     framing: new SyslogUnits(how),
-    envelope: new SyslogEnvelope(how.maxFrameBytes),
+    envelope: new SyslogEnvelope(how.maxFrameBytes, {
+      structured: true,
+      joins: how.continuation === 'join',
+    }),
     payloads: payloadsOf(options.format),
   };
   return new EnvelopedReader({ ...options, format: innerFormat(options.format) }, wrapping, saved);

@@ -3,7 +3,7 @@
  * between chunks (an open record, the rest of a line over the limit, a few lines of context) and says how many bytes are
  * done; the source presents the rest again. It never looks at the clock and does no I/O.
  */
-import type { Format, Multiline, SyslogFraming } from '../model/config.ts';
+import type { Format, Multiline, SyslogContinuation, SyslogFraming } from '../model/config.ts';
 import type { RecordMatch, RuleHit } from '../model/match.ts';
 import type { StreamInfo } from '../model/record.ts';
 import type { Chunk, SavedPosition } from '../model/seams.ts';
@@ -25,7 +25,11 @@ export interface ReaderOptions {
   readonly tz: string;
   readonly maxLineBytes: number;
   /** The stream is a connection or a sender of syslog. */
-  readonly syslog?: { readonly framing: SyslogFraming; readonly maxFrameBytes: number } | null;
+  readonly syslog?: {
+    readonly framing: SyslogFraming;
+    readonly continuation?: SyslogContinuation;
+    readonly maxFrameBytes: number;
+  } | null;
 }
 
 export interface ReadCounts {

@@ -32,6 +32,8 @@ export class Unit {
   message = false;
   /** It has no envelope, and yet belongs to the lane that is named. */
   bare = false;
+  /** It goes on with the open record of its lane, whatever it looks like. */
+  joins = false;
 }
 
 /** How a chunk is to be cut. */

@@ -95,6 +95,8 @@ export interface StdinSourceConfig extends SourceCommon {
 }
 /** How messages of a connection are told apart; `auto` decides for each. */
 export type SyslogFraming = 'auto' | 'lf' | 'octet' | 'nul';
+/** What a line without PRI is, behind a message with one: `auto` has its shape decide, `join` adds it to that message. */
+export type SyslogContinuation = 'auto' | 'join';
 export interface SyslogTlsConfig {
   /** `HOST:PORT` */
   readonly listen: string;
@@ -115,6 +117,7 @@ export interface SyslogSourceConfig extends SourceCommon {
   readonly unix: readonly string[];
   readonly unixStream: readonly string[];
   readonly framing: SyslogFraming;
+  readonly continuation: SyslogContinuation;
   readonly maxFrameBytes: number;
   /** Addresses and ranges that may send; empty is all. */
   readonly allowFrom: readonly string[];

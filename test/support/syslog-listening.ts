@@ -125,6 +125,7 @@ export function syslogConfig(given: Partial<SyslogSourceConfig> = {}): SyslogSou
     unix: [],
     unixStream: [],
     framing: 'auto',
+    continuation: 'auto',
     maxFrameBytes: 262_144,
     allowFrom: [],
     proxyFrom: [],

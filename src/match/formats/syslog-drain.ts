@@ -74,6 +74,7 @@ export class SyslogEnvelope implements Envelope {
   readonly #head = new SyslogHead();
   readonly #maxBytes: number;
   readonly #structured: boolean;
+  readonly #joins: boolean;
   /** The lane of the last message: lines without a head are the rest of a text that its sender cut. */
   #laneData: Buffer = Buffer.alloc(256);
   #escapeData: Buffer = nothing;
@@ -84,10 +85,14 @@ export class SyslogEnvelope implements Envelope {
   #nextLine = -1;
   #laneTo = 0;
 
-  /** `structured`: false where the sender leaves structured data out. */
-  constructor(maxFrameBytes: number, options: { readonly structured: boolean } = { structured: true }) {
+  /** `structured`: false where the sender leaves structured data out. `joins`: a line without a head is the last message's. */
+  constructor(
+    maxFrameBytes: number,
+    options: { readonly structured: boolean; readonly joins?: boolean } = { structured: true },
+  ) {
     this.#maxBytes = maxFrameBytes;
     this.#structured = options.structured;
+    this.#joins = options.joins ?? false;
   }
 
   read(data: Buffer, unit: Unit): boolean {
@@ -105,6 +110,7 @@ export class SyslogEnvelope implements Envelope {
     head.read(text, from, to, this.#structured);
     unit.part = false;
     unit.bare = false;
+    unit.joins = false;
     unit.text = text;
     unit.textFrom = head.messageFrom;
     unit.textTo = head.messageTo;
@@ -114,6 +120,7 @@ export class SyslogEnvelope implements Envelope {
       unit.laneFrom = 0;
       unit.laneTo = this.#laneTo;
       unit.bare = true;
+      unit.joins = this.#joins;
       return true;
     }
     this.#lane(text, unit);
