@@ -50,7 +50,7 @@ export class LaneFeeder {
   /** Ends of reads and their times, as long as what came then may wait for its next line. */
   readonly #reads: { readonly from: number; readonly at: number }[] = [];
   /** What a later chunk is needed for: notes of an earlier run. */
-  #notes: { readonly lanes: string; readonly ahead: number } | null = null;
+  #notes: { readonly lanes: string; readonly ahead: number; readonly owned: boolean } | null = null;
 
   constructor(options: FeederOptions, wrapping: Wrapping, saved: SavedPosition['reader'] | null) {
     this.#options = options;
@@ -61,33 +61,35 @@ export class LaneFeeder {
   }
 
   #take(saved: SavedPosition['reader'] | null): void {
-    if (typeof saved?.['owner'] === 'string') this.#lanes.owner = saved['owner'];
+    const owned = typeof saved?.['owner'] === 'string';
+    if (owned) this.#lanes.owner = saved['owner'] as string;
     const lanes = saved?.['lanes'];
     const ahead = saved?.['ahead'];
     if (typeof lanes !== 'string' && typeof ahead !== 'number') return;
     this.#notes = {
       lanes: typeof lanes === 'string' ? lanes : '',
-      // Lanes that are not named were not read, where most of a stream is not.
-      ahead: typeof ahead === 'number' && saved?.['quiet'] !== true ? ahead : 0,
+      ahead: typeof ahead === 'number' ? ahead : 0,
+      owned,
     };
   }
 
   /** What a later reader needs that goes on at `consumed`. */
   saved(consumed: number): SavedPosition['reader'] {
     const log = this.#log;
+    const lanes = this.#lanes;
     const quiet = log.end > log.base;
-    const ahead = this.#scanned - consumed;
-    const lanes = this.#lanes.notes(consumed, quiet);
-    const first =
-      quiet && ahead > 0 ? (log.slotOf(log.firstFrom(consumed))?.key.toString('latin1') ?? '') : '';
-    const owner = ahead > 0 ? first : this.#lanes.owner;
+    // Lanes that are not named are done so far: with all that was read, or where most of it was not, with what was done before.
+    const ahead = Math.max(quiet ? 0 : this.#scanned, lanes.doneTo) - consumed;
+    const notes = lanes.notes(consumed, quiet);
+    const behind = this.#scanned > consumed;
+    const first = quiet ? log.slotOf(log.firstFrom(consumed)) : null;
+    const owner = behind ? (first?.key.toString('latin1') ?? '') : lanes.owner;
     return {
       ...(owner !== '' && this.#wrapping.envelope?.goesOn ? { owner } : {}),
       ...(ahead > 0 ? { ahead } : {}),
-      ...(ahead > 0 && quiet ? { quiet } : {}),
-      ...(lanes === '' ? {} : { lanes }),
+      ...(notes === '' ? {} : { lanes: notes }),
       // Read again from before its start, a line over the limit is found to be one again.
-      ...(ahead <= 0 && this.#wrapping.framing.midUnit ? { midUnit: true } : {}),
+      ...(!behind && this.#wrapping.framing.midUnit ? { midUnit: true } : {}),
     };
   }
 
@@ -121,7 +123,8 @@ export class LaneFeeder {
     this.#search = search;
     this.#behind = behind;
     if (this.#notes !== null) {
-      this.#lanes.resume(this.#notes.lanes, offset, offset + this.#notes.ahead);
+      const { lanes, ahead, owned } = this.#notes;
+      this.#lanes.resume(lanes, offset, offset + ahead, owned);
       this.#notes = null;
     }
     let at = this.#scanned < 0 ? 0 : this.#scanned - offset;

@@ -55,6 +55,8 @@ export class Lanes {
   /** While bytes are read again: where each lane is done, by its name; and how far the others are. */
   #doneAt = new Map<string, number>();
   #doneTo = 0;
+  /** No lane was done with anything behind this. */
+  #markedTo = 0;
   #owner: Buffer = Buffer.alloc(0);
 
   constructor(multiline: Multiline, tz: string) {
@@ -204,32 +206,43 @@ export class Lanes {
     this.#awake = 0;
     this.#spare.length = 0;
     this.#doneAt.clear();
-    this.#doneTo = 0;
+    this.#doneTo = this.#markedTo = 0;
     this.#owner = Buffer.alloc(0);
   }
 
+  /** Units before this place had their effects in an earlier run, but for those of lanes that say otherwise. */
+  get doneTo(): number {
+    return this.#doneTo;
+  }
+
   /**
-   * Notes for a later reader: how far each waiting lane is done, counted from `offset`; empty where none waits. With `all`
-   * also of those that do not wait, since units that are behind `offset` will come again.
+   * Notes for a later reader: how far lanes are done, counted from `offset`; empty where nothing is to be said. `all`: lanes that do not
+   * wait are named too where they are done with units behind `offset`, since those will come again.
    */
   notes(offset: number, all: boolean): string {
     const notes: unknown[] = [];
-    for (const slot of all ? this.slots() : this.active) {
-      const { lane, doneBefore } = slot;
-      const inherited = lane?.inherited ?? null;
-      const waits = lane?.waits === true;
-      const behind = all && doneBefore > offset;
-      if (!waits && !behind && inherited === null) continue;
-      const done = waits ? (lane?.waitsAt ?? 0) - offset : behind ? doneBefore - offset : null;
+    for (const slot of all || this.#markedTo > offset ? this.slots() : this.active) {
+      const { lane } = slot;
       const name = slot.key.toString('latin1');
-      notes.push(inherited === null ? [name, done] : [name, done, inherited]);
+      const inherited = lane?.inherited ?? null;
+      // A lane that was not done as far as the others must go on to say so.
+      const own = this.#doneTo > offset ? (this.#doneAt.get(name) ?? -1) : -1;
+      const done = lane?.waits === true ? lane.waitsAt : Math.max(slot.doneBefore, own);
+      const says = lane?.waits === true || slot.doneBefore > offset || own >= 0;
+      if (!says && inherited === null) continue;
+      const mark = says ? Math.max(0, done - offset) : null;
+      notes.push(inherited === null ? [name, mark] : [name, mark, inherited]);
     }
     return notes.length === 0 ? '' : JSON.stringify(notes);
   }
 
-  /** Goes on where `notes` were taken; `offset` is the same as then, and everything before `doneTo` was read. */
-  resume(notes: string, offset: number, doneTo: number): void {
+  /**
+   * Goes on where `notes` were taken; `offset` is the same as then, and everything before `doneTo` was read. `owned`: whose a unit without
+   * an envelope is at the offset is known.
+   */
+  resume(notes: string, offset: number, doneTo: number, owned: boolean): void {
     this.#doneTo = doneTo;
+    this.#markedTo = doneTo;
     let list: unknown;
     try {
       list = notes === '' ? [] : JSON.parse(notes);
@@ -245,11 +258,13 @@ export class Lanes {
       ];
       const key = Buffer.from(name, 'latin1');
       if (done !== null) {
-        this.#doneAt.set(name, offset + done);
-        this.of(key, 0, key.length).doneBefore = offset + done;
+        const mark = offset + done;
+        this.#doneAt.set(name, mark);
+        this.of(key, 0, key.length).doneBefore = mark;
+        this.#markedTo = Math.max(this.#markedTo, mark);
       }
       // Where no envelope stands at the offset, the lane that waits there is the one it goes on with.
-      if (done === 0) this.owner = name;
+      if (done === 0 && !owned) this.owner = name;
       if (inherited !== undefined) this.wake(this.of(key, 0, key.length)).inherit(inherited);
     }
   }

@@ -1,7 +1,7 @@
 /** Streams in envelopes, written by hand, and a reader driven as a source would drive it. */
 import { compileRules } from '../../src/match/compile.ts';
 import { openReader } from '../../src/match/open-reader.ts';
-import type { ReadCounts } from '../../src/match/reader.ts';
+import { noCounts, type ReadCounts } from '../../src/match/reader.ts';
 import type { Format, Multiline } from '../../src/model/config.ts';
 import type { RecordMatch } from '../../src/model/match.ts';
 import type { Rule } from '../../src/model/rule.ts';
@@ -38,12 +38,12 @@ export function play(rules: readonly Rule[], data: Buffer, how: Play = {}): Play
   let reader = openReader(options, null);
   let offset = 0;
   let records = 0;
-  let counts: ReadCounts | null = null;
+  const counts = noCounts();
   const matches: RecordMatch[] = [];
-  for (const upTo of [...(how.cuts ?? []), data.length]) {
+  const read = (upTo: number): void => {
     const last = upTo === data.length;
     const bytes = Buffer.from(data.subarray(offset, upTo));
-    const read = reader.read(compiled, {
+    const result = reader.read(compiled, {
       stream,
       data: bytes,
       offset,
@@ -52,17 +52,28 @@ export function play(rules: readonly Rule[], data: Buffer, how: Play = {}): Play
     });
     // What is asked later is asked of a record whose bytes are gone.
     bytes.fill(0x21);
-    matches.push(...read.matches);
-    records += read.records;
-    offset += read.consumed;
-    if (counts === null) counts = { ...read.counts };
-    else for (const key of Object.keys(counts) as (keyof ReadCounts)[]) counts[key] += read.counts[key];
-    if (how.kills?.has(upTo)) reader = openReader(options, JSON.parse(JSON.stringify(reader.saved())));
-    if (last) break;
+    matches.push(...result.matches);
+    records += result.records;
+    offset += result.consumed;
+    for (const key of Object.keys(counts) as (keyof ReadCounts)[]) counts[key] += result.counts[key];
+  };
+  const kill = (): void => {
+    reader = openReader(options, JSON.parse(JSON.stringify(reader.saved())));
+  };
+  for (const upTo of [...(how.cuts ?? []), data.length]) {
+    read(upTo);
+    if (upTo === data.length) break;
+    if (!how.kills?.has(upTo)) continue;
+    kill();
+    // And again before it came as far as it had been.
+    const part = offset + Math.floor((upTo - offset) * 0.6);
+    if (part === offset) continue;
+    read(part);
+    kill();
   }
   // Which of two producers' records is complete first hangs on the chunks.
   matches.sort((a, b) => a.record.offset - b.record.offset);
-  return { matches, records, counts: counts as ReadCounts };
+  return { matches, records, counts };
 }
 
 /** What is compared of a match. */
