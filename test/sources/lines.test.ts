@@ -132,6 +132,27 @@ describe.each(modes)('odd lines, %s', (mode) => {
   });
 });
 
+describe('times of lines', () => {
+  it('a stamp without a zone is of the zone of the source; one that is hours off is taken as it stands', async () => {
+    const log = join(tempDir(), 'app.log');
+    writeFileSync(log, '');
+    const { port } = await tailRecords({ paths: [log] }, { tz: 'Europe/Berlin' });
+    appendFileSync(log, '2026-07-01 12:00:00,000 summer\n2026-12-01 12:00:00,000 winter\n');
+    appendFileSync(
+      log,
+      '2026-12-01T12:00:00Z zoned\n2020-01-01T00:00:00Z late\n2031-01-01T00:00:00Z early\n',
+    );
+    await waitFor('all of it', () => port.records.length === 5);
+    expect(port.records.map(({ time }) => new Date(time ?? 0).toISOString().slice(0, 16))).toEqual([
+      '2026-07-01T10:00',
+      '2026-12-01T11:00',
+      '2026-12-01T12:00',
+      '2020-01-01T00:00',
+      '2031-01-01T00:00',
+    ]);
+  });
+});
+
 describe.each(modes)('files of Docker, %s', (mode) => {
   const piece = (log: string, stream = 'stdout'): string =>
     `${JSON.stringify({ log, stream, time: '2026-11-21T02:28:13.5Z' })}\n`;

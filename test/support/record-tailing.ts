@@ -16,6 +16,7 @@ export interface ReadAs {
   readonly format?: Format;
   readonly multiline?: Multiline;
   readonly maxLineBytes?: number;
+  readonly tz?: string;
 }
 
 export class RecordPort extends LinePort {
@@ -38,8 +39,8 @@ export class RecordPort extends LinePort {
     this.chunks.push({ end: chunk.end, bytes: chunk.data.length, at: performance.now() });
     let reader = this.#readers.get(key);
     if (!reader) {
-      const { format = 'auto', multiline = 'none', maxLineBytes = 256 * 1024 } = this.#as;
-      const options = { stream: chunk.stream, format, multiline, tz: 'UTC', maxLineBytes };
+      const { format = 'auto', multiline = 'none', maxLineBytes = 256 * 1024, tz = 'UTC' } = this.#as;
+      const options = { stream: chunk.stream, format, multiline, tz, maxLineBytes };
       reader = openReader(options, this.saved.get(key)?.reader ?? null);
       this.#readers.set(key, reader);
     }

@@ -132,7 +132,13 @@ channels: { hook: { type: webhook, url: 'http://127.0.0.1:${server.address().por
   server.close();
   // One line for each match that an incident counts: a line read twice is a count of two, or two incidents.
   const latest = new Map();
+  const aside = new Set();
   for (const { incident, record } of posts) {
+    // What it says of itself and of its channels is shown, and no line.
+    if (record === null) {
+      aside.add(incident?.title ?? 'no incident');
+      continue;
+    }
     const known = latest.get(incident.id);
     if (!known || incident.count > known.count)
       latest.set(incident.id, { count: incident.count, text: known?.text ?? record.message });
@@ -147,7 +153,7 @@ channels: { hook: { type: webhook, url: 'http://127.0.0.1:${server.address().por
   });
   const pass = check.status === 0;
   console.log(
-    `seed ${seed}${kills > 0 ? `, ${kills} kills` : ''}: ${pass ? 'pass' : 'FAIL'} ${check.stdout.trim()}${pass ? '' : `\n${check.stderr}\n${summary.trim()}\n${said.slice(-3000)}\nkept: ${dir}`}`,
+    `seed ${seed}${kills > 0 ? `, ${kills} kills` : ''}: ${pass ? 'pass' : 'FAIL'} ${check.stdout.trim()}${aside.size > 0 ? ` also said: ${[...aside].join('; ')}` : ''}${pass ? '' : `\n${check.stderr}\n${summary.trim()}\n${said.slice(-3000)}\nkept: ${dir}`}`,
   );
   if (pass) rmSync(dir, { recursive: true, force: true });
   return pass;
