@@ -66,6 +66,7 @@ export class Changes {
   readonly #rests: Rests;
   readonly #successors: Successors;
   readonly #overwritten: Overwritten;
+  readonly #unseen: UnseenGenerations;
 
   constructor(deps: ChangesDeps) {
     this.#with = deps;
@@ -74,6 +75,7 @@ export class Changes {
     this.#reopening = new Reopening({ ...deps, leave, entriesOf: (tail) => this.#names.of(tail) });
     this.#names = new Names({ ...deps, reopen: (tail) => this.#reopening.reopen(tail) });
     const unseen = new UnseenGenerations(deps);
+    this.#unseen = unseen;
     this.#rests = new Rests({ ...deps, unseen });
     this.#successors = new Successors({ ...deps, names: this.#names, unseen });
     this.#overwritten = new Overwritten({ ...deps, names: this.#names, rests: this.#rests, unseen, leave });
@@ -168,6 +170,11 @@ export class Changes {
     if (tail.medium === null) return 'wait';
     if (tail.role === 'live') this.#with.descriptors.used(tail);
     if (tail.fresh) await this.#firstLook.lookInto(tail);
+    if (tail.wasEmpty && !tail.fresh) {
+      tail.wasEmpty = false;
+      void this.#beforeFirst(tail);
+      return 'wait';
+    }
     await this.#firstLook.checkEncoding(tail);
     if (tail.copyOf !== null) await this.#firstLook.follow(tail);
     return tail.ignored !== null || tail.copyOf !== null || tail.fresh ? 'nothing' : 'read';
@@ -191,6 +198,22 @@ export class Changes {
         // It may lead elsewhere by now: a start takes its time.
         if (entry.tail !== null) entry.seenAt = entry.lookedAt;
       }
+    });
+  }
+
+  /** Filled, copied and emptied since it was seen empty: what it held then is in its copies, and comes before what it holds now. */
+  #beforeFirst(tail: Tail): Promise<void> {
+    return this.#alone(async () => {
+      await this.#with.turns.hold(tail);
+      try {
+        for (const { found } of this.#names.of(tail)) {
+          for (const earlier of await this.#unseen.read(found.path, tail, tail.provenAt, []))
+            tail.after.add(earlier);
+        }
+      } finally {
+        this.#with.turns.release(tail);
+      }
+      this.#with.turns.want(tail);
     });
   }
 

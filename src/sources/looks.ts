@@ -101,6 +101,11 @@ export class Looks {
       if (!this.#with.starting()) entry.seenAt = at;
       entry.retryDelayMs = 0;
       if (tail.provenChangeNs === stat.ctimeNs && Number(stat.size) === tail.seenSize) tail.provenAt = at;
+      // Nothing is in it that could be missed.
+      if (stat.size === 0n && tail.readPosition === 0) {
+        tail.provenAt = at;
+        tail.wasEmpty = true;
+      }
       if (this.#grew(entry, tail, stat) && !hinted && trust.found(entry, stat.ctimeNs)) {
         pace.reconsider(clock.monotonic());
       }

@@ -105,6 +105,8 @@ export class Tail {
   /** When the bytes before the position were last known to be there, ms of the wall clock, and what the file showed then. */
   provenAt: number;
   provenChangeNs = 0n;
+  /** It was seen empty: what it holds at last need not be the first that it held. */
+  wasEmpty = false;
   activeAt: number;
   quietDueAt: number | null = null;
   retryAt = 0;

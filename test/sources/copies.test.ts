@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { type Mode, numbered, restart, type Tailing, tail, text } from '../support/tailing.ts';
 import { tempDir } from '../support/temp-dir.ts';
+import { waitFor } from '../support/wait-for.ts';
 
 const modes: Mode[] = ['events', 'poll only'];
 
@@ -57,6 +58,19 @@ describe.each(modes)('copied and truncated between two looks, %s', (mode) => {
       appendFileSync(real, text(numbered(turn * 100 + 51, turn * 100 + 100)));
       await tailing.gets(...numbered(1, turn * 100 + 100));
     }
+  });
+
+  it('T33 seen empty, then filled, copied and emptied before it was read: the copy comes first', async () => {
+    const dir = tempDir();
+    const log = join(dir, 'app.log');
+    writeFileSync(log, '');
+    const tailing = await tail({ paths: [log], mode });
+    await waitFor('it to be seen', () => tailing.port.saved.size === 1);
+    appendFileSync(log, text(numbered(1, 100)));
+    rotate(log, 1);
+    appendFileSync(log, text(numbered(101, 110)));
+    await tailing.gets(...numbered(1, 110));
+    expect(tailing.port.lines).toEqual(numbered(1, 110));
   });
 
   it('T33 the last generation is still empty when it is seen', async () => {
