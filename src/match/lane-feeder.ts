@@ -315,8 +315,9 @@ export class LaneFeeder {
       const { lane } = slot;
       const closing = chunk.end !== 'more' || this.#isIdle(slot);
       // An unfinished unit waits for its end, but not for ever.
-      if (lane.part && (chunk.end === 'final' || this.#scanned - lane.rawEnd > interleaveBytes))
-        this.#end(lane, lane.rawEnd, 0, null);
+      const unfinished = chunk.end === 'stale' || this.#scanned - lane.rawEnd > interleaveBytes;
+      if (lane.part && unfinished) lane.isOver = true;
+      if (lane.part && (unfinished || chunk.end === 'final')) this.#end(lane, lane.rawEnd, 0, null);
       let complete = lane.index({ closing, receivedAt: chunk.receivedAt });
       if (closing) slot.paused = this.#search !== null && !lane.part && lane.inherited === null;
       else if (this.#isGivenBack(slot, lane)) {
@@ -339,8 +340,7 @@ export class LaneFeeder {
 
   /** The newest logged unit, for its time; null where there is none. */
   get newest(): LoggedUnit | null {
-    const log = this.#log;
-    return log.end === log.base ? null : log.unit(log.end - 1);
+    return this.#log.newest;
   }
 
   /**

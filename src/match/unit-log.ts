@@ -80,6 +80,11 @@ export class UnitLog {
     };
   }
 
+  /** The newest unit, or null. */
+  get newest(): LoggedUnit | null {
+    return this.end === this.base ? null : this.unit(this.end - 1);
+  }
+
   /** The unit of the same lane before this one; less than `base` where there is none. */
   beforeOf(unit: number): number {
     return this.#before[unit - this.base] as number;

@@ -28,9 +28,10 @@ export interface Chunk {
   readonly before?: Buffer;
   /**
    * `more`: bytes may follow at once. `quiet`: nothing came for the quiet time, so an open record is complete, but an
-   * unterminated last line is not. `final`: nothing will ever come (end of input, file gone): all of it is complete.
+   * unterminated last line is not. `stale`: nothing came for long, so that a line which came in parts without its last one is given
+   * as it is. `final`: nothing will ever come (end of input, file gone): all of it is complete.
    */
-  readonly end: 'more' | 'quiet' | 'final';
+  readonly end: 'more' | 'quiet' | 'stale' | 'final';
   /** Where messages end in `data`, ascending, where the transport keeps them apart (datagrams); the last one ends with `data`. */
   readonly frames?: Int32Array;
   /** When the last of these bytes were read, ms. */

@@ -204,6 +204,7 @@ export class FileSource implements Source {
       if (tail.quietDueAt !== null && tail.quietDueAt > now) continue;
       this.#quiet.delete(tail);
       if (!tail.ended && tail.quietDueAt !== null) tail.quiet();
+      if (tail.quietDueAt !== null) this.#quiet.add(tail);
     }
     for (const tail of this.#nameless.over(now)) this.#changes.leave(tail, 'deliver');
     this.#discovery.tick(now);

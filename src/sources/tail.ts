@@ -10,17 +10,17 @@ import type { StreamInfo } from '../model/record.ts';
 import type { Chunk, Clock, SavedPosition, SourcePort } from '../model/seams.ts';
 import { type ContentMemory, type FileId, identityRecord, inodeName, markerBytesMax } from './identity.ts';
 import type { Medium } from './medium.ts';
+import { headroomBytes, type ReadBuffers, readBytesMax } from './read-buffers.ts';
 
-/** Room before the data of a buffer, for what the last chunk left over: it is moved, not read again. */
-const headroomBytes = 128 * 1024;
-/** Bytes of one read at most and at least; between them, what the pipeline takes in about 10 ms. */
-const readBytesMax = 1024 * 1024;
+/** Bytes of one read at least; between this and the most, what the pipeline takes in about 10 ms. */
 const readBytesMin = 32 * 1024;
 /** A `take` over this time halves the next reads, one under the other doubles them: the process stays responsive. */
 const takeSlowMs = 16;
 const takeFastMs = 4;
 /** An open record may hold this much before the pipeline must let go of it. */
 const heldBytesMax = 4 * 1024 * 1024;
+/** A line that comes in parts waits so long for the next one. */
+const staleMs = 5_000;
 
 /** Where a stream is taken up in its middle, so much before it is read again: the first records want the lines before them. */
 const leadBytes = 8 * 1024;
@@ -31,20 +31,6 @@ const changeGrainMs = 20;
 const lineFeed = 10;
 const nothing: Buffer = Buffer.alloc(0);
 const zeros = Buffer.alloc(64 * 1024);
-
-/** Two buffers, used in turn. Belongs to one reading stream at a time. */
-export class ReadBuffers {
-  readonly #buffers: [Buffer | null, Buffer | null] = [null, null];
-
-  at(index: 0 | 1): Buffer {
-    let buffer = this.#buffers[index];
-    if (buffer === null) {
-      buffer = Buffer.allocUnsafeSlow(headroomBytes + readBytesMax);
-      this.#buffers[index] = buffer;
-    }
-    return buffer;
-  }
-}
 
 /**
  * How a turn of reading ended. `end`: nothing more for now. `more`: its share is used up. `replaced`: the bytes before the
@@ -109,6 +95,8 @@ export class Tail {
   wasEmpty = false;
   activeAt: number;
   quietDueAt: number | null = null;
+  /** Nothing came since it was quiet. */
+  #stale = false;
   retryAt = 0;
   retryDelayMs = 0;
   receivedAt: number;
@@ -227,10 +215,13 @@ export class Tail {
     }
   }
 
-  /** Nothing came for the quiet time: complete records are complete. */
+  /** Nothing came for the quiet time: complete records are complete. What is held all the same is a part of a line: it waits longer. */
   quiet(): void {
     this.quietDueAt = null;
-    if (this.#held.length > 0 && this.#held.includes(lineFeed)) this.#present(this.#held, 'quiet');
+    if (!this.#held.includes(lineFeed)) return;
+    this.#present(this.#held, this.#stale ? 'stale' : 'quiet');
+    if (!this.#stale && this.#held.includes(lineFeed)) this.quietDueAt = this.activeAt + staleMs;
+    this.#stale = this.quietDueAt !== null;
   }
 
   /**
@@ -331,6 +322,7 @@ export class Tail {
     this.readPosition += fresh;
     this.receivedAt = this.#clock.now();
     this.activeAt = this.#clock.monotonic();
+    this.#stale = false;
     if (this.skipLine) return this.#dropCutLine(bytes);
     if (this.#held.length === 0) return bytes;
     if (this.#held.length > headroomBytes) return Buffer.concat([this.#held, bytes]);

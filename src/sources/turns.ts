@@ -2,7 +2,8 @@
  * Lets the streams read in turns: each gets a fair share, so that a busy file does not starve a quiet one. Takes streams that
  * have something to read; runs few at a time, fewer still on one device, since one that hangs must not hold up the others.
  */
-import { ReadBuffers, type Tail, type TurnEnd } from './tail.ts';
+import { ReadBuffers } from './read-buffers.ts';
+import type { Tail, TurnEnd } from './tail.ts';
 
 /** Bytes of one turn while others wait, and while nobody does: within a turn the next read is under way during a match. */
 const shareBytes = 1024 * 1024;

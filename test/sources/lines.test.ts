@@ -2,6 +2,7 @@
 import { appendFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { jumpingClock } from '../support/jumping-clock.ts';
 import { tailRecords } from '../support/record-tailing.ts';
 import type { Mode } from '../support/tailing.ts';
 import { tempDir } from '../support/temp-dir.ts';
@@ -197,6 +198,22 @@ describe.each(modes)('files of a container runtime, %s', (mode) => {
     const { port } = await tailRecords({ paths: [log], mode });
     await waitFor('both', () => port.records.length === 2);
     expect(port.messages.sort()).toEqual(['one two three', 'other stream']);
+  });
+
+  it('T74 a part whose line never ends is given after a while, and says that it is not all', async () => {
+    const log = join(tempDir(), '0.log');
+    writeFileSync(log, cri('F', 'zero') + cri('P', 'the first part'));
+    const clock = jumpingClock();
+    const { port } = await tailRecords({ paths: [log], mode, clock });
+    await waitFor('the whole line', () => port.records.length === 1);
+    await waitFor('a quiet time', () => port.chunks.some(({ end }) => end === 'quiet'));
+    expect(port.messages).toEqual(['zero']);
+    clock.jump(5_000);
+    await waitFor('the part', () => port.records.length === 2);
+    expect(port.records[1]).toMatchObject({ message: 'the first part', truncated: true });
+    writeFileSync(log, cri('F', 'another'), { flag: 'a' });
+    await waitFor('the next line', () => port.records.length === 3);
+    expect(port.messages[2]).toBe('another');
   });
 
   it('T72 T74 parts in two files, as rotation left them: each comes, and nothing is lost', async () => {

@@ -12,11 +12,12 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import type { Chunk, Clock } from '../../src/model/seams.ts';
+import type { Chunk } from '../../src/model/seams.ts';
 import { copySource } from '../../src/sources/copies.ts';
 import { hashOf } from '../../src/sources/identity.ts';
 import { Streams } from '../../src/sources/streams.ts';
 import { realClock } from '../../src/system/clock.ts';
+import { jumpingClock } from '../support/jumping-clock.ts';
 import { LinePort } from '../support/line-port.ts';
 import { fileConfig, numbered, tail, text } from '../support/tailing.ts';
 import { tempDir } from '../support/temp-dir.ts';
@@ -30,33 +31,6 @@ class RecordPort extends LinePort {
     const end = last > 0 ? chunk.data.lastIndexOf(10, last - 1) + 1 : 0;
     return super.take({ ...chunk, data: chunk.data.subarray(0, end) });
   }
-}
-
-/** The real time, which can be made to jump; then all that waits is called at once. */
-function jumpingClock(): Clock & { jump(byMs: number): void } {
-  let shift = 0;
-  const waiting = new Set<() => void>();
-  return {
-    now: () => realClock.now() + shift,
-    monotonic: () => realClock.monotonic() + shift,
-    setTimer(delayMs, callback) {
-      const once = (): void => {
-        if (waiting.delete(once)) callback();
-      };
-      waiting.add(once);
-      const timer = realClock.setTimer(delayMs, once);
-      return {
-        cancel: () => {
-          waiting.delete(once);
-          timer.cancel();
-        },
-      };
-    },
-    jump(byMs) {
-      shift += byMs;
-      for (const once of [...waiting]) once();
-    },
-  };
 }
 
 /** Steps of the disk that opening a known file takes, and some more: the moments at which it is copied and truncated. */
