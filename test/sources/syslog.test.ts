@@ -280,7 +280,7 @@ describe('syslog: senders', () => {
 });
 
 describe('syslog: limits of connections', () => {
-  it('G1 thousands that say nothing: an honest sender is served, and places are limited', async () => {
+  it('G1 sixty on forty places that say nothing: an honest sender is served, and places are limited', async () => {
     const on = await listening({ tcp: ['127.0.0.1:0'], maxConnections: 40 });
     const [port = 0] = on.ports();
     const dumb: Socket[] = [];
