@@ -19,7 +19,13 @@ import { entryOf, type YamlMap } from './nodes.ts';
 import { inOrder } from './problems.ts';
 import { Reading, type RuleLanguage } from './reading.ts';
 import { type PackRequest, RuleGatherer } from './rule-files.ts';
-import { commandLineSources, makeSources, refuseSameAddress, warnOfSameFiles } from './sources.ts';
+import {
+  commandLineSources,
+  makeSources,
+  refuseSameAddress,
+  warnOfOpenAddresses,
+  warnOfSameFiles,
+} from './sources.ts';
 
 /** What the command line adds to a configuration, or is instead of one. */
 export interface ExtraConfig {
@@ -167,6 +173,7 @@ function readSources(values: MainValues, options: LoadOptions, reading: Reading)
   const own = makeSources(values.sources, reading);
   warnOfSameFiles(own, values.sources, reading);
   refuseSameAddress(own, values.sources, reading);
+  warnOfOpenAddresses(own, values.sources, reading);
   const { files, stdin } = options.extra;
   return [
     ...own,

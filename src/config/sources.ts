@@ -1,6 +1,7 @@
 /** Checked keys of a source -> its configuration, and the source that the command line's files make. Paths become absolute. */
 
 import { dirname, resolve } from 'node:path';
+import { isLoopbackHost, parseHostPort } from '../model/address.ts';
 import type { FileSourceConfig, SourceConfig } from '../model/config.ts';
 import type { Origin } from '../model/problem.ts';
 import type { MainValues } from './config-schema.ts';
@@ -144,6 +145,31 @@ export function warnOfSameFiles(
       }
       owners.set(path, source.name);
     }
+  }
+}
+
+/** Warns of syslog that anybody may send who reaches an address of this machine: nothing of it proves who the sender is. */
+export function warnOfOpenAddresses(
+  sources: readonly SourceConfig[],
+  found: MainValues['sources'],
+  reading: Reading,
+): void {
+  for (const source of sources) {
+    if (source.kind !== 'syslog' || source.allowFrom.length > 0) continue;
+    // A sender with a certificate that is asked for has proved who it is.
+    const secure = source.tls.filter(({ ca, allow }) => ca === null && allow.length === 0);
+    const open = [...source.udp, ...source.tcp, ...secure.map(({ listen }) => listen)].find((address) => {
+      const host = parseHostPort(address)?.host ?? null;
+      return host === null || !isLoopbackHost(host);
+    });
+    const node = found?.get(source.name)?.entry.keyNode;
+    if (open === undefined || !node) continue;
+    reading.warn(
+      'W_OPEN_ADDRESS',
+      node,
+      `the source "${source.name}" listens on ${open} and takes messages from everybody who reaches it`,
+      'name who may send: `allow_from: [ 10.0.0.0/8, 127.0.0.1 ]`; or listen on 127.0.0.1 for this machine alone',
+    );
   }
 }
 

@@ -34,9 +34,9 @@ import { statusOf } from './status.ts';
 import { Ticker } from './ticker.ts';
 import {
   sayAccepted,
+  sayLoaded,
   sayNotice,
   sayRefused,
-  saySetAside,
   saySource,
   sayState,
   sayTrouble,
@@ -222,7 +222,7 @@ export class Daemon {
       this.engine.adopt(this.time.now());
       if (this.loaded.origin === 'files') keepGood(store, this.config, options.clock.now());
       else sayRefused(this.#words, this.loaded, whatRuns(this.loaded, this.loadedAt));
-      saySetAside(this.#words, this.config.channels);
+      sayLoaded(this.#words, this.loaded, this.config.channels);
       for (const notice of this.notices) sayNotice(this.#words, notice);
       const waiting = this.sender.resume(store.getMeta('running') === 'yes');
       store.setMeta('running', 'yes');
@@ -309,7 +309,7 @@ export class Daemon {
     fault('reload-swapped');
     keepGood(this.store, config, options.clock.now());
     sayAccepted(this.#words, config.rules.length, config.channels.length);
-    saySetAside(this.#words, config.channels);
+    sayLoaded(this.#words, loaded, config.channels);
     this.pipeline.commit();
     await this.sources.swap(config);
     await this.#admin

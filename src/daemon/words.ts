@@ -58,8 +58,19 @@ export function sayAccepted({ selfWatch }: WordsDeps, rules: number, channels: n
   });
 }
 
+/** What was loaded, where a person would want to know: warnings, and channels that can't be used. */
+export function sayLoaded(deps: WordsDeps, loaded: Loaded, channels: readonly ChannelConfig[]): void {
+  for (const { code, level, origin, message, hint } of loaded.problems) {
+    // Tests are for the time before production: `check` asks for them.
+    if (level !== 'warning' || code === 'W_NO_TESTS') continue;
+    const { file, line, column } = origin;
+    deps.log.warn({ code, file, line, column, hint }, message);
+  }
+  saySetAside(deps, channels);
+}
+
 /** Channels that can't be used as they are written (an unset variable, no secret), and those that can again. */
-export function saySetAside({ log, selfWatch }: WordsDeps, channels: readonly ChannelConfig[]): void {
+function saySetAside({ log, selfWatch }: WordsDeps, channels: readonly ChannelConfig[]): void {
   for (const { name, unusable } of channels) {
     const fields = { channel: name };
     const topic = `unusable:${name}`;

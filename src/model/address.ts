@@ -23,6 +23,15 @@ export function hostPortText({ host, port }: HostPort): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
+/** Whether a host is this machine and nobody else: `localhost` and names below it, 127.0.0.0/8, ::1. Every address of the machine is not. */
+export function isLoopbackHost(host: string): boolean {
+  const bare = host.replace(/^\[|\]$/g, '').toLowerCase();
+  if (bare === 'localhost' || bare.endsWith('.localhost')) return true;
+  if (isIPv4(bare)) return bare.startsWith('127.');
+  // `::ffff:7f00:1` is 127.0.0.1 as a URL spells it.
+  return bare === '::1' || /^(?:0+:){7}0*1$|^::ffff:(?:127\.|7f[0-9a-f]{2}:)/.test(bare);
+}
+
 /** A range of addresses: all that begin with the first `prefix` bits of `address`. */
 export interface AddressRange {
   readonly address: string;

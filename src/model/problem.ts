@@ -48,6 +48,7 @@ export const problemCodes = [
   'W_UNKNOWN_FIELD',
   'W_NO_TESTS',
   'W_SAME_FILE',
+  'W_OPEN_ADDRESS',
   'E_NO_SOURCES',
   'W_NO_FILES',
 ] as const;

@@ -369,6 +369,34 @@ channels: { eng: { type: console, fallback: { channel: eng } } }
     );
     expect(places(load({ 'tocsin.yaml': text }))).toEqual(['W_SAME_FILE 1:32']);
   });
+  it('G10 syslog for everybody who reaches the machine is a warning; for this machine, for names and for certificates it is none', () => {
+    const warned = (syslog: string) =>
+      places(
+        load({
+          'tocsin.yaml': `${small}${webhook}`.replace('w: { file: a.log }', `w: { syslog: ${syslog} }`),
+        }),
+      );
+    for (const open of [
+      "'0.0.0.0:5514'",
+      "':5514'",
+      "{ tcp: '[::]:5514' }",
+      '{ udp: 10.1.2.3:514, unix: log }',
+    ])
+      expect(warned(open)).toEqual(['W_OPEN_ADDRESS 1:12']);
+    const tls = 'listen: 0.0.0.0:6514, cert: a, key: b';
+    expect(warned(`{ tls: { ${tls} } }`)).toEqual(['W_OPEN_ADDRESS 1:12']);
+    for (const closed of [
+      '127.0.0.1:5514',
+      'localhost:5514',
+      "'[::1]:5514'",
+      '{ unix: log }',
+      '{ udp: 0.0.0.0:5514, allow_from: 10.0.0.0/8 }',
+      `{ tls: { ${tls}, ca: c } }`,
+    ])
+      expect(warned(closed)).toEqual([]);
+    // An address is never made up: who names only a port is asked which one is meant.
+    expect(warned('5514')).toEqual(['E_VALUE 1:25']);
+  });
   it('a glob that no file matches is a warning, a path an error', () => {
     const text = `${small}${webhook}`.replace('rules: [', 'rules: [x/*.yaml, ').replace('x/*', 'x/*');
     expect(places(load({ 'tocsin.yaml': text }))).toEqual(['W_NO_FILES 2:9']);
