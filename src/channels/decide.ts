@@ -159,6 +159,8 @@ const faults: Readonly<Record<string, readonly [FailureReason, string]>> = {
   ENETUNREACH: ['network', 'is not reachable: no network'],
   ETIMEDOUT: ['timeout', 'did not take the connection in time'],
   UND_ERR_CONNECT_TIMEOUT: ['timeout', 'did not take the connection in time'],
+  PROXY_REFUSED: ['network', 'was not asked: the proxy refused the way there'],
+  PROXY_AUTH: ['network', 'was not asked: the proxy wants a user and a password in its URL'],
   UND_ERR_HEADERS_OVERFLOW: ['bad-answer', 'answered with too many headers'],
   UND_ERR_RES_CONTENT_LENGTH_MISMATCH: ['bad-answer', 'sent less than it announced'],
   BROKEN_ANSWER: ['bad-answer', 'sent an answer that is not HTTP'],
@@ -182,7 +184,8 @@ function decideFault(fault: HttpFault, options: DecideOptions): Delivery {
   const known = Object.hasOwn(faults, code) ? faults[code] : undefined;
   const [reason, words] = known ?? [reasonOfCode(code), 'could not be reached'];
   const after = fault.status === null ? '' : `, after status ${fault.status}`;
-  const detail = `${options.host} ${words}${after} (${code})`;
+  const way = fault.proxy === undefined ? '' : `, through the proxy of ${fault.proxy}`;
+  const detail = `${options.host} ${words}${after}${way} (${code})`;
   return { outcome: 'retry', reason, ...shared, detail, retryAfterMs: null };
 }
 

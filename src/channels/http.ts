@@ -3,10 +3,12 @@
  * TLS, the headers and the body; at most 64 KiB of an answer are read and never unpacked; a redirect is an answer like
  * any other. It never throws, never shows the URL, and judges nothing: `decide.ts` does.
  */
-import type { Agent } from 'undici';
+import type { buildConnector, Dispatcher } from 'undici';
+import type { ProxySettings } from '../model/proxy.ts';
 import type { Clock } from '../model/seams.ts';
 import { isPrivateAddress, literalAddress } from './address.ts';
 import { type Resolve, socketLookup, systemResolve } from './lookup.ts';
+import { proxyFor } from './proxy.ts';
 
 /** What a server answered. Header names are lower case; a repeated header is joined by commas. */
 export interface HttpAnswer {
@@ -23,6 +25,8 @@ export interface HttpFault {
   readonly code: string;
   /** The status, if the headers had come. */
   readonly status: number | null;
+  /** The variable that names the proxy on the way, if there was one. */
+  readonly proxy?: string;
 }
 export type HttpResult = HttpAnswer | HttpFault;
 
@@ -47,6 +51,8 @@ export interface HttpDoorOptions {
   readonly clock: Clock;
   readonly userAgent: string;
   readonly resolve?: Resolve;
+  /** Proxies of the environment; a URL may be reached through one of them, or through none. */
+  readonly proxies?: ProxySettings | null;
   /** A certificate authority besides the built-in ones; tests use it. */
   readonly ca?: string;
 }
@@ -57,45 +63,67 @@ export const answerBytesMax = 64 * 1024;
 const socketsMax = 4;
 const headerBytesMax = 16 * 1024;
 const keepAliveMs = 30_000;
+const limits = {
+  connections: socketsMax,
+  pipelining: 1,
+  keepAliveTimeout: keepAliveMs,
+  maxHeaderSize: headerBytesMax,
+  // One deadline rules; undici's own body timeout would not end a drip of single bytes anyway.
+  headersTimeout: 0,
+  bodyTimeout: 0,
+} as const;
 
+/** What undici says where a proxy did not do what it was asked. */
+const proxyCodes: Readonly<Record<string, string>> = {
+  UND_ERR_ABORTED: 'PROXY_REFUSED',
+  UND_ERR_INVALID_ARG: 'PROXY_AUTH',
+};
 /** What a dead keep-alive connection looks like when it is used again. */
 const resetCodes = new Set(['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE', 'ECONNABORTED']);
 
 /** Opens one channel's door. The URL must be http or https. */
 export function openHttpDoor(options: HttpDoorOptions): HttpDoor {
+  const proxy = proxyFor(options.proxies ?? null, options.url);
   const lookup = socketLookup({
     resolve: options.resolve ?? systemResolve,
-    allowPrivate: options.allowPrivate,
+    // A proxy is in one's own network as a rule; where it goes from there is looked up and watched over by it.
+    allowPrivate: options.allowPrivate || proxy !== null,
     clock: options.clock,
   });
   let connections = 0;
+  const counted =
+    (connect: buildConnector.connector): buildConnector.connector =>
+    (target, callback) => {
+      connections += 1;
+      connect(target, callback);
+    };
   // undici costs 19 MiB and 0.1 s: what never posts never loads it.
-  const openAgent = async (): Promise<Agent> => {
+  const openAgent = async (): Promise<Dispatcher> => {
     const undici = await import('undici');
-    const connector = undici.buildConnector({
-      lookup,
-      timeout: options.timeoutMs,
-      autoSelectFamily: true,
-      ...(options.ca === undefined ? {} : { ca: options.ca }),
-    });
-    return new undici.Agent({
-      connect: (target, callback) => {
-        connections += 1;
-        connector(target, callback);
+    const dial = { lookup, timeout: options.timeoutMs, autoSelectFamily: true };
+    const trust = options.ca === undefined ? {} : { ca: options.ca };
+    if (proxy === null)
+      return new undici.Agent({
+        ...limits,
+        connect: counted(undici.buildConnector({ ...dial, ...trust })),
+      });
+    return new undici.ProxyAgent({
+      ...limits,
+      uri: proxy.url.reveal(),
+      // A tunnel for https alone: many proxies allow none to other ports.
+      proxyTunnel: false,
+      proxyTls: { ...dial, ...trust },
+      requestTls: { timeout: options.timeoutMs, ...trust },
+      factory: (origin, given) => {
+        const { connect } = given as { connect: buildConnector.connector };
+        return new undici.Pool(origin, { ...limits, ...given, connect: counted(connect) });
       },
-      connections: socketsMax,
-      pipelining: 1,
-      keepAliveTimeout: keepAliveMs,
-      maxHeaderSize: headerBytesMax,
-      // One deadline rules; undici's own body timeout would not end a drip of single bytes anyway.
-      headersTimeout: 0,
-      bodyTimeout: 0,
     });
   };
-  let opened: Promise<Agent> | null = null;
+  let opened: Promise<Dispatcher> | null = null;
   const literal = literalAddress(options.url.hostname);
 
-  const postJson = async (request: HttpRequest): Promise<HttpResult> => {
+  const post = async (request: HttpRequest): Promise<HttpResult> => {
     if (!options.allowPrivate && literal !== null && isPrivateAddress(literal)) {
       return { kind: 'fault', code: 'PRIVATE_ADDRESS', status: null };
     }
@@ -119,7 +147,11 @@ export function openHttpDoor(options: HttpDoorOptions): HttpDoor {
     }
   };
   return {
-    postJson,
+    postJson: async (request) => {
+      const result = await post(request);
+      if (proxy === null || result.kind === 'answer') return result;
+      return { ...result, code: proxyCodes[result.code] ?? result.code, proxy: proxy.variable };
+    },
     warm: () => {
       opened ??= openAgent();
       // A library that does not load is told by the first message.
@@ -163,7 +195,7 @@ function openLimit(outer: AbortSignal, clock: Clock, timeoutMs: number): Limit {
 }
 
 async function attempt(
-  agent: Agent,
+  agent: Dispatcher,
   options: HttpDoorOptions,
   request: HttpRequest,
   limit: Limit,
@@ -180,7 +212,7 @@ async function attempt(
 }
 
 async function exchange(
-  agent: Agent,
+  agent: Dispatcher,
   options: HttpDoorOptions,
   request: HttpRequest,
   signal: AbortSignal,

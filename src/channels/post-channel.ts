@@ -42,6 +42,7 @@ export function createPostChannel(
     allowPrivate: config.allowPrivate,
     timeoutMs: config.timeoutMs,
     clock: deps.clock,
+    proxies: deps.proxies,
     userAgent: `tocsin/${deps.version}`,
   });
   return {

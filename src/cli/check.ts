@@ -1,9 +1,11 @@
 /** `tocsin check`: everything wrong with the configuration and the rules, at once; `tocsin test`: the rules' own tests. */
 
 import { writeFileSync } from 'node:fs';
+import { readProxies } from '../channels/proxy.ts';
 import { loadConfig } from '../config/config.ts';
 import { testProblems } from '../daemon/keeper.ts';
 import { type RuleTestResult, runRuleTests, testDeps } from '../daemon/rule-tests.ts';
+import { type Problem, TocsinError } from '../model/problem.ts';
 import { createPaint } from '../system/paint.ts';
 import { type CliIo, complain, exitCodes, print, wantsColour } from './io.ts';
 import { type ConfigFlags, configPathOf, loadOptions, printProblems, problemsJson } from './loading.ts';
@@ -26,9 +28,11 @@ export async function check(io: CliIo, flags: CheckFlags): Promise<number> {
     print: configPath === null && (flags.to?.length ?? 0) === 0,
   });
   const parsed = loadConfig(options);
-  const problems = parsed.ok
-    ? [...parsed.problems, ...testProblems(parsed.value, testDeps(io), null)]
-    : parsed.problems;
+  const problems = [
+    ...parsed.problems,
+    ...(parsed.ok ? testProblems(parsed.value, testDeps(io), null) : []),
+    ...proxyProblems(io.env),
+  ];
   const wrong = problems.some((problem) => problem.level === 'error');
   if (flags.json) {
     print(io, JSON.stringify({ ok: !wrong, problems: problemsJson(problems) }, null, 2));
@@ -50,6 +54,19 @@ export async function check(io: CliIo, flags: CheckFlags): Promise<number> {
         flags,
       )
     : exitCodes.done;
+}
+
+/** What would keep `run` from starting whatever the files say. */
+function proxyProblems(env: CliIo['env']): Problem[] {
+  try {
+    readProxies(env);
+    return [];
+  } catch (error) {
+    if (!(error instanceof TocsinError)) throw error;
+    const origin = { file: 'environment', line: 1, column: 1, length: 1 };
+    const { message } = error;
+    return [{ code: 'E_PROXY', level: 'error', origin, keyPath: '', message, hint: null, scope: null }];
+  }
 }
 
 export interface TestFlags extends ConfigFlags {

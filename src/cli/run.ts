@@ -3,6 +3,7 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { MessageChannel } from 'node:worker_threads';
+import { readProxies } from '../channels/proxy.ts';
 import { Daemon } from '../daemon/daemon.ts';
 import { finishOnce, finishPipes } from '../daemon/once.ts';
 import { ConfigRefused } from '../daemon/refused.ts';
@@ -38,6 +39,7 @@ export async function run(io: CliIo, files: readonly string[], flags: RunFlags):
     for (const file of missing) complain(io, `${file}: no such file`);
     return exitCodes.wrong;
   }
+  const proxies = readProxies(io.env);
   const load = loadOptions(io, withDefaultPack(flags, bare), configPath, {
     files: named,
     stdin,
@@ -66,6 +68,7 @@ export async function run(io: CliIo, files: readonly string[], flags: RunFlags):
       write: (text) => io.stdout.write(text),
       colours: wantsColour(io, io.stdout),
       stdin: io.stdin,
+      proxies,
     });
     // Said when signals are listened to: who reads it may send one at once.
     const ready = (): void => sayWhatRuns(io, daemon, configPath);

@@ -1,5 +1,6 @@
 /** `tocsin send-test`: a test message takes the real road, and what came back is shown as it came. */
 import { createChannel } from '../channels/channels.ts';
+import { readProxies } from '../channels/proxy.ts';
 import { deliveryReport } from '../daemon/commands.ts';
 import { askDaemon } from '../daemon/control.ts';
 import { testNotification } from '../daemon/test-message.ts';
@@ -65,6 +66,7 @@ async function sendOne(io: CliIo, config: Config, name: string): Promise<Report>
     write: (text) => io.stdout.write(text),
     colours: wantsColour(io, io.stdout),
     version: io.version,
+    proxies: readProxies(io.env),
   });
   try {
     const notification = testNotification({ channel: name, labels: config.labels, now: io.clock.now() });

@@ -128,8 +128,8 @@ export class Daemon {
     this.startedAt = clock.now();
     this.loadedAt = this.startedAt;
     this.time = options.once ? logTime(clock) : liveTime(clock);
-    const { write, colours, version } = options;
-    this.#channels = new ChannelSet({ clock, write, colours, version });
+    const { write, colours, version, proxies } = options;
+    this.#channels = new ChannelSet({ clock, write, colours, version, proxies });
     this.desk = new Desk(store, config.channels);
     this.engine = new Engine(
       {

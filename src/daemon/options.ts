@@ -2,6 +2,7 @@
 import type { Readable } from 'node:stream';
 import type { LoadOptions } from '../config/config.ts';
 import type { Problem } from '../model/problem.ts';
+import type { ProxySettings } from '../model/proxy.ts';
 import type { Clock } from '../model/seams.ts';
 import type { Logger } from '../system/log.ts';
 
@@ -20,6 +21,7 @@ export interface DaemonOptions {
   readonly write: (text: string) => void;
   readonly colours: boolean;
   readonly stdin: Readable;
+  readonly proxies: ProxySettings | null;
 }
 
 export interface ReloadResult {

@@ -49,6 +49,7 @@ export const problemCodes = [
   'W_NO_TESTS',
   'W_SAME_FILE',
   'W_OPEN_ADDRESS',
+  'E_PROXY',
   'E_NO_SOURCES',
   'W_NO_FILES',
 ] as const;

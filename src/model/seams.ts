@@ -3,6 +3,7 @@
  */
 import type { ChannelConfig, SourceConfig } from './config.ts';
 import type { Notification } from './notification.ts';
+import type { ProxySettings } from './proxy.ts';
 import type { StreamInfo } from './record.ts';
 
 /** Time as a value. Only `system/clock.ts` reads the real one. */
@@ -174,4 +175,6 @@ export interface ChannelDeps {
   /** Whether that place shows colours. */
   readonly colours: boolean;
   readonly version: string;
+  /** What the environment says of proxies, or null. */
+  readonly proxies: ProxySettings | null;
 }

@@ -56,7 +56,7 @@ function rig(servers: Readonly<Record<string, string>>, store = memoryStore()): 
   const sender = new Sender({ store, accounts, clock, random: () => 0.5, events });
   const configs = Object.entries(servers).map(([name, url]) => channelConfig(name, url));
   // The deadline of a request is real time: the server is real.
-  const deps = { clock: realClock, write: () => {}, colours: false, version: '0' };
+  const deps = { clock: realClock, write: () => {}, colours: false, version: '0', proxies: null };
   sender.use(configs.map((config) => ({ config, channel: createChannel(config, deps) })));
   onTestFinished(() => sender.stop(0));
   const desk = new Desk(store, configs);

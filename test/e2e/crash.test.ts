@@ -132,6 +132,29 @@ describe('kill -9 at a named point', () => {
     expect(server.received[0]?.json.record.before).toEqual(['one', 'two', 'three']);
   });
 
+  it('A5 with seven lines in a hold that has not ended: one alert with all seven, when it would have come', async () => {
+    const { dir, file, write, server } = await place();
+    file('rules.yaml', "rules: [ { id: seven, match: 'slow query', by: [], hold: 4s } ]\n");
+    const early = await startDaemon(dir);
+    const began = Date.now();
+    write(...Array.from({ length: 7 }, (_, n) => `slow query ${n}`));
+    await until('seven', async () => (await early.status()).rules['seven']?.matched === 7);
+    await early.end('SIGKILL');
+    expect(server.received).toHaveLength(0);
+    const daemon = await startDaemon(dir);
+    const { json } = await waitFor('the alert', () => server.received[0]);
+    expect(json.incident).toMatchObject({ rule: 'seven', count: 7 });
+    const sent = Date.parse(json.notification.sent_at) - began;
+    expect(sent).toBeGreaterThanOrEqual(3_900);
+    expect(sent).toBeLessThan(8_000);
+    const account = await until('the account', async () => {
+      const { ledger } = (await daemon.status()).channels['hook'] ?? {};
+      return ledger?.pending === 0 && ledger;
+    });
+    expect(account).toMatchObject({ matched: 7, dead: 0, balanced: true });
+    expect(server.received).toHaveLength(1);
+  }, 30_000);
+
   it('A6 with four of five in a window: the fifth after the restart rings', async () => {
     const { dir, file, write, server } = await place();
     file('rules.yaml', "rules: [ { id: many, match: 'login failed', count: 5 in 10m } ]\n");

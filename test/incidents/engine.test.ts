@@ -78,6 +78,20 @@ describe('one incident per value of `by`', () => {
     ]);
   });
 
+  it('A5 keeps the end of `hold` and what it counted over a restart', () => {
+    const rule = aRule({ holdMs: 30 * second });
+    const store = memoryStore();
+    const early = rig([rule], { store });
+    for (let n = 0; n < 7; n++) early.match(rule, { task: 'a' }, start + n * second);
+    const { engine, told, tickTo, kinds } = rig([rule], { store, offset: 7 });
+    engine.adopt(start + 20 * second);
+    tickTo(start + 29 * second);
+    expect([...early.kinds(), ...kinds()]).toEqual([]);
+    tickTo(start + 90 * second);
+    expect(kinds()).toEqual(['first:7']);
+    expect(told[0]?.at).toBe(start + 30 * second);
+  });
+
   it('with `remind: never` says one word and counts the rest at once', () => {
     const rule = aRule({ remindMs: [] });
     const { match, kinds, engine, tickTo } = rig([rule]);
