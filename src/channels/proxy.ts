@@ -6,7 +6,7 @@ import { BlockList, isIP } from 'node:net';
 import { isLoopbackHost, parseRange } from '../model/address.ts';
 import { Secret } from '../model/config.ts';
 import { TocsinError } from '../model/problem.ts';
-import type { DirectTarget, Proxy, ProxySettings } from '../model/proxy.ts';
+import type { DirectTarget, HttpProxy, ProxySettings } from '../model/proxy.ts';
 import { literalAddress } from './address.ts';
 import { parseUrl } from './url.ts';
 
@@ -17,21 +17,21 @@ export function readProxies(env: Env): ProxySettings | null {
   const http = readProxy(env, 'http_proxy');
   const https = readProxy(env, 'https_proxy');
   if (http === null && https === null) return null;
-  const [variable, text] = valueOf(env, 'no_proxy') ?? ['NO_PROXY', ''];
+  const [variable, text] = variableOf(env, 'no_proxy') ?? ['NO_PROXY', ''];
   const entries = text.split(/[\s,]+/).filter((entry) => entry !== '');
   // With one variable alone, TLS goes through its proxy too: a network with a proxy lets nothing else out.
   return { http, https: https ?? http, direct: entries.map((entry) => readDirect(variable, entry)) };
 }
 
 /** The proxy for a URL, or null where the way is direct. */
-export function proxyFor(settings: ProxySettings | null, url: URL): Proxy | null {
+export function proxyFor(settings: ProxySettings | null, url: URL): HttpProxy | null {
   const proxy = url.protocol === 'https:' ? settings?.https : settings?.http;
   if (!settings || !proxy || isLoopbackHost(url.hostname)) return null;
   const port = url.port === '' ? (url.protocol === 'https:' ? 443 : 80) : Number(url.port);
   return settings.direct.some((one) => isDirect(one, url.hostname.toLowerCase(), port)) ? null : proxy;
 }
 
-function valueOf(env: Env, name: string): readonly [string, string] | null {
+function variableOf(env: Env, name: string): readonly [string, string] | null {
   for (const variable of [name, name.toUpperCase()]) {
     const text = env[variable]?.trim() ?? '';
     if (text !== '') return [variable, text];
@@ -39,8 +39,8 @@ function valueOf(env: Env, name: string): readonly [string, string] | null {
   return null;
 }
 
-function readProxy(env: Env, name: string): Proxy | null {
-  const found = valueOf(env, name);
+function readProxy(env: Env, name: string): HttpProxy | null {
+  const found = variableOf(env, name);
   if (found === null) return null;
   const [variable, text] = found;
   const url = parseUrl(text.includes('://') ? text : `http://${text}`);

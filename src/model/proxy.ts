@@ -2,7 +2,7 @@
 import type { AddressRange } from './address.ts';
 import type { Secret } from './config.ts';
 
-export interface Proxy {
+export interface HttpProxy {
   /** The variable that names it, for messages. */
   readonly variable: string;
   /** An http or https URL; it may hold a password. */
@@ -17,7 +17,7 @@ export type DirectTarget =
   | { readonly kind: 'name'; readonly name: string; readonly port: number | null };
 
 export interface ProxySettings {
-  readonly http: Proxy | null;
-  readonly https: Proxy | null;
+  readonly http: HttpProxy | null;
+  readonly https: HttpProxy | null;
   readonly direct: readonly DirectTarget[];
 }
