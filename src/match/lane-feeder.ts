@@ -28,6 +28,8 @@ type FeederOptions = Pick<ReaderOptions, 'multiline' | 'tz' | 'maxLineBytes'>;
 
 /** So many units without anything wanted, and a lane is left to the log again. */
 const pauseUnits = 64;
+/** Used within one call; the readers of all streams share it. */
+const walk = new Float64Array(maxHistory);
 
 export class LaneFeeder {
   readonly #options: FeederOptions;
@@ -35,7 +37,6 @@ export class LaneFeeder {
   readonly #lanes: Lanes;
   readonly #unit = new Unit();
   readonly #log = new UnitLog();
-  readonly #walk = new Float64Array(maxHistory);
   /** The chunk: its bytes, where it begins, when it came. */
   #data: Buffer = Buffer.alloc(0);
   #view: Uint8Array = this.#data;
@@ -49,7 +50,6 @@ export class LaneFeeder {
   #scanned = -1;
   /** Ends of reads and their times, as long as what came then may wait for its next line. */
   readonly #reads: { readonly from: number; readonly at: number }[] = [];
-  /** What a later chunk is needed for: notes of an earlier run. */
   #notes: { readonly lanes: string; readonly ahead: number; readonly owned: boolean } | null = null;
 
   constructor(options: FeederOptions, wrapping: Wrapping, saved: SavedPosition['reader'] | null) {
@@ -258,10 +258,10 @@ export class LaneFeeder {
     const lane = this.#lanes.wake(slot);
     slot.paused = false;
     const bytes = { log: this.#log, data: this.#data, offset: this.#offset };
-    const count = historyOf(bytes, slot, lane, raw, had, this.#walk);
+    const count = historyOf(bytes, slot, lane, raw, had, walk);
     if (!had) this.#lead(slot, lane, count);
     for (let at = count - 1; at >= 0; at--) {
-      const logged = this.#walk[at] as number;
+      const logged = walk[at] as number;
       if (!this.#log.isFed(logged)) this.#follow(lane, logged);
     }
     return lane;
@@ -272,7 +272,7 @@ export class LaneFeeder {
     const log = this.#log;
     let some = false;
     for (let at = count - 1; at >= 0; at--) {
-      const logged = this.#walk[at] as number;
+      const logged = walk[at] as number;
       if (!log.isFed(logged) && log.rawOf(logged) >= slot.doneBefore) continue;
       this.#follow(lane, logged);
       some = true;
@@ -361,6 +361,7 @@ export class LaneFeeder {
     this.#keepContext(first);
     const passed = log.dropBefore(first);
     this.#lanes.sweep(log.base, needed);
+    if (chunk.end !== 'more') for (const one of [log, this.#lanes]) one.trim();
     return { needed, passed };
   }
 
@@ -384,11 +385,11 @@ export class LaneFeeder {
       if (at < log.base || log.isFed(at) || (slot.lane !== null && !slot.paused)) continue;
       let count = 0;
       for (; at >= log.base && count < contextUnits && !log.isFed(at); at = log.beforeOf(at))
-        this.#walk[count++] = at;
+        walk[count++] = at;
       const lane = this.#lanes.wake(slot);
       slot.paused = true;
       while (count > 0) {
-        const logged = this.#walk[--count] as number;
+        const logged = walk[--count] as number;
         this.#follow(lane, logged);
         log.setFed(logged, false);
       }

@@ -10,7 +10,7 @@ import { maxRecordBytes } from './index-records.ts';
 import { NextByte } from './next-byte.ts';
 import { isQuotedHeader } from './quoted-header.ts';
 import { begins, continues, type Inherited, RecordStarts } from './record-starts.ts';
-import { grown } from './unit-log.ts';
+import { resized } from './unit-log.ts';
 
 /** An open record waits so many raw bytes of other lanes for its next line. */
 export const interleaveBytes = 128 * 1024;
@@ -23,7 +23,8 @@ const compactBytes = 64 * 1024;
 
 /** Room that a lane begins with, and units of which it keeps the room for another one. */
 const firstText = 512;
-const manyUnits = 1024;
+const firstUnits = 16;
+const manyUnits = 128;
 
 /** A copy of fewer bytes is faster made one by one. */
 const shortBytes = 40;
@@ -51,7 +52,7 @@ export class Lane {
   /** Bytes of text. */
   used = 0;
   /** Where the text of each record begins; `recordAt[records]` is where the last one ends, once `index` was called. */
-  recordAt = new Int32Array(16);
+  recordAt = new Int32Array(firstUnits);
   records = 0;
   /** Records that are given, or needn't be. */
   told = 0;
@@ -66,12 +67,12 @@ export class Lane {
   readonly #multiline: Multiline;
   readonly #tz: string;
   #starts: RecordStarts;
-  #unitAt = new Int32Array(16);
-  #unitRaw = new Float64Array(16);
-  #unitTo = new Float64Array(16);
-  #unitEnd = new Float64Array(16);
-  #unitKind = new Uint8Array(16);
-  #recordUnit = new Int32Array(16);
+  #unitAt = new Int32Array(firstUnits);
+  #unitRaw = new Float64Array(firstUnits);
+  #unitTo = new Float64Array(firstUnits);
+  #unitEnd = new Float64Array(firstUnits);
+  #unitKind = new Uint8Array(firstUnits);
+  #recordUnit = new Int32Array(firstUnits);
   #units = 0;
   #decided = 0;
   /** The open record takes nothing more. */
@@ -89,23 +90,23 @@ export class Lane {
 
   /** Forgets everything, to be another lane's. What was large is given back. */
   reset(): void {
-    if (this.text.length > compactBytes) this.text = Buffer.allocUnsafe(firstText);
-    if (this.#unitAt.length > manyUnits) {
-      this.#unitAt = new Int32Array(16);
-      this.#unitRaw = new Float64Array(16);
-      this.#unitTo = new Float64Array(16);
-      this.#unitEnd = new Float64Array(16);
-      this.#unitKind = new Uint8Array(16);
-    }
-    if (this.recordAt.length > manyUnits) {
-      this.recordAt = new Int32Array(16);
-      this.#recordUnit = new Int32Array(16);
-    }
     this.#starts = new RecordStarts(this.#multiline);
     this.#block = Buffer.alloc(0);
     this.used = this.records = this.told = this.#units = this.#decided = 0;
     this.part = this.isOver = this.json = this.#shut = false;
     this.lastAt = 0;
+    this.trim();
+  }
+
+  /** Gives room back that a burst needed. */
+  trim(): void {
+    if (this.text.length > compactBytes && this.used * 4 < this.text.length) {
+      const text = Buffer.allocUnsafe(Math.max(firstText, this.used * 2));
+      this.text.copy(text, 0, 0, this.used);
+      this.text = text;
+    }
+    if (this.#unitAt.length > manyUnits && this.#units < firstUnits) this.#resizeUnits(firstUnits);
+    if (this.recordAt.length > manyUnits && this.records + 1 < firstUnits) this.#resizeRecords(firstUnits);
   }
 
   /** Makes room for so many bytes behind the text. */
@@ -131,7 +132,7 @@ export class Lane {
 
   /** Begins a unit whose first physical one is at this place of the raw stream. Its text goes to `text` at `used`; then call `close`. */
   open(raw: number, rawTo: number): void {
-    if (this.#units + 1 >= this.#unitAt.length) this.#growUnits();
+    if (this.#units + 1 >= this.#unitAt.length) this.#resizeUnits(this.#unitAt.length * 2);
     this.#unitAt[this.#units] = this.used;
     this.#unitRaw[this.#units] = raw;
     this.#unitTo[this.#units] = rawTo;
@@ -342,10 +343,7 @@ export class Lane {
   }
 
   #push(unit: number, at: number): void {
-    if (this.records + 2 > this.recordAt.length) {
-      this.recordAt = grown(this.recordAt);
-      this.#recordUnit = grown(this.#recordUnit);
-    }
+    if (this.records + 2 > this.recordAt.length) this.#resizeRecords(this.recordAt.length * 2);
     this.recordAt[this.records] = at;
     this.#recordUnit[this.records] = unit;
     this.records++;
@@ -384,11 +382,16 @@ export class Lane {
     this.told = 0;
   }
 
-  #growUnits(): void {
-    this.#unitAt = grown(this.#unitAt);
-    this.#unitKind = grown(this.#unitKind);
-    this.#unitRaw = grown(this.#unitRaw);
-    this.#unitTo = grown(this.#unitTo);
-    this.#unitEnd = grown(this.#unitEnd);
+  #resizeUnits(size: number): void {
+    this.#unitAt = resized(this.#unitAt, size);
+    this.#unitKind = resized(this.#unitKind, size);
+    this.#unitRaw = resized(this.#unitRaw, size);
+    this.#unitTo = resized(this.#unitTo, size);
+    this.#unitEnd = resized(this.#unitEnd, size);
+  }
+
+  #resizeRecords(size: number): void {
+    this.recordAt = resized(this.recordAt, size);
+    this.#recordUnit = resized(this.#recordUnit, size);
   }
 }

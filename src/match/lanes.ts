@@ -183,6 +183,12 @@ export class Lanes {
     if (this.#count > maxSlots) this.#forget(oldest, consumed);
   }
 
+  /** Gives room back that a burst needed. */
+  trim(): void {
+    this.#spare.length = 0;
+    for (const { lane } of this.slots()) lane?.trim();
+  }
+
   /** Forgets names of which nothing is open. */
   #forget(oldest: number, consumed: number): void {
     const kept = this.slots().filter(

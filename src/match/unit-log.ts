@@ -32,7 +32,7 @@ export class UnitLog {
   /** Adds a unit behind the newest of its slot. All places are offsets of the stream. */
   add(slot: Slot, raw: number, to: number, next: number, textFrom: number, textTo: number): number {
     const at = this.end - this.base;
-    if (at === this.#raw.length) this.#grow();
+    if (at === this.#raw.length) this.#resize(at * 2);
     this.#raw[at] = raw;
     this.#to[at] = to - raw;
     this.#next[at] = next - raw;
@@ -137,20 +137,26 @@ export class UnitLog {
     return unfed;
   }
 
-  #grow(): void {
-    this.#raw = grown(this.#raw);
-    this.#to = grown(this.#to);
-    this.#next = grown(this.#next);
-    this.#textFrom = grown(this.#textFrom);
-    this.#textTo = grown(this.#textTo);
-    this.#before = grown(this.#before);
-    this.#fed = grown(this.#fed);
+  /** Gives room back that a burst needed. */
+  trim(): void {
+    const size = Math.max(firstSize, (this.end - this.base) * 2);
+    if (this.#raw.length >= size * 2) this.#resize(size);
+  }
+
+  #resize(size: number): void {
+    this.#raw = resized(this.#raw, size);
+    this.#to = resized(this.#to, size);
+    this.#next = resized(this.#next, size);
+    this.#textFrom = resized(this.#textFrom, size);
+    this.#textTo = resized(this.#textTo, size);
+    this.#before = resized(this.#before, size);
+    this.#fed = resized(this.#fed, size);
   }
 }
 
-/** The same numbers with room for as many more. */
-export function grown<T extends Int32Array | Float64Array | Uint8Array>(array: T): T {
-  const larger = new (array.constructor as new (length: number) => T)(array.length * 2);
-  larger.set(array);
-  return larger;
+/** The same numbers with room for so many. */
+export function resized<T extends Int32Array | Float64Array | Uint8Array>(array: T, size: number): T {
+  const other = new (array.constructor as new (length: number) => T)(size);
+  other.set(size < array.length ? array.subarray(0, size) : array);
+  return other;
 }
