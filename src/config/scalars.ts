@@ -3,7 +3,8 @@
  * whatever YAML would make of it.
  */
 
-import { parseDuration, parseRate, parseSize } from '../model/duration.ts';
+import type { ByteRate } from '../model/config.ts';
+import { formatDuration, parseByteRate, parseDuration, parseRate, parseSize } from '../model/duration.ts';
 import type { Rate } from '../model/rule.ts';
 import { didYouMean } from './nearest.ts';
 import { quoteShort, type YamlScalar } from './nodes.ts';
@@ -175,6 +176,42 @@ export function rate(): Shape<Rate> {
       );
     }
     return found;
+  });
+}
+
+const byteRateSchema = {
+  type: 'string',
+  pattern: '^\\d+(\\.\\d+)?\\s*(B|KB|KiB|MB|MiB|GB|GiB)?\\s+in\\s+\\S+$',
+};
+
+/** "So many bytes in so long": `2MiB in 1s`. Both ends of both ranges are included. */
+export function byteRate(limits: {
+  readonly bytes: readonly [min: number, max: number];
+  readonly perMs: readonly [min: number, max: number];
+}): Shape<ByteRate> {
+  return scalarShape('a rate such as 2MiB in 1s', byteRateSchema, (value, node, reading) => {
+    const found = parseByteRate(value);
+    if (found === null) {
+      const perSecond = /^\s*(\S+?)\s*\/\s*s(?:ec|econd)?\s*$/i.exec(value)?.[1];
+      return reading.error(
+        'E_DURATION',
+        node,
+        `expected a rate such as 2MiB in 1s, found ${quoteShort(value)}`,
+        perSecond === undefined
+          ? 'write a size, "in" and a duration: 2MiB in 1s'
+          : `write ${perSecond} in 1s`,
+      );
+    }
+    const [bytesMin, bytesMax] = limits.bytes;
+    const [perMin, perMax] = limits.perMs;
+    if (found.bytes >= bytesMin && found.bytes <= bytesMax && found.perMs >= perMin && found.perMs <= perMax)
+      return found;
+    return reading.error(
+      'E_VALUE',
+      node,
+      `${quoteShort(value)} is not from ${bytesMin} to ${bytesMax} bytes in ${formatDuration(perMin)} to ${formatDuration(perMax)}`,
+      'write a size and a time within these, such as 2MiB in 1s',
+    );
   });
 }
 

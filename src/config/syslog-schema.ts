@@ -14,7 +14,7 @@ import type {
 import { entryOf, quoteShort, type YamlNode } from './nodes.ts';
 import { key, object, type ReadKeys, required } from './objects.ts';
 import type { Reading } from './reading.ts';
-import { duration, integer, oneOf, pathText, size, text } from './scalars.ts';
+import { byteRate, duration, integer, oneOf, pathText, size, text } from './scalars.ts';
 import { forms, located, map, oneOrMany, word } from './shape.ts';
 
 /** Peers keep 8 KiB to 100 KiB of a message. */
@@ -25,6 +25,10 @@ const frameBytesMax = 16 * 1024 * 1024;
 const connectionsDefault = 512;
 /** A sender that is quiet is not gone: those that were cut off lose the message that finds it out. */
 const idleDefaultMs = 3_600_000;
+/** The largest datagram fits, else it could never pass. Above, there is nothing that would need a limit. */
+const peerLimitBytes = [64 * 1024, 1024 ** 3] as const;
+/** A timer is no finer; and who has to wait is not to wait for long. */
+const peerLimitMs = [1_000, 60_000] as const;
 const fingerprint = /^sha256:([0-9A-Fa-f]{64}|[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){31})$/i;
 
 export const address = map(
@@ -138,6 +142,10 @@ const syslogKeys = {
     word('none', null, duration()),
     'A connection without a byte for so long is closed; 1h by default, `none` for never.',
   ),
+  peer_limit: key(
+    word('none', null, byteRate({ bytes: peerLimitBytes, perMs: peerLimitMs })),
+    'Bytes taken of one address, such as `2MiB in 1s`: its connections wait, its datagrams beyond are dropped and counted; `none` by default.',
+  ),
 };
 const syslogObject = object(syslogKeys, { what: 'syslog' });
 type SyslogValues = ReadKeys<typeof syslogKeys>;
@@ -197,5 +205,6 @@ export function syslogOf(
     proxyFrom: found.proxy_from ?? [],
     maxConnections: found.max_connections ?? connectionsDefault,
     idleTimeoutMs: found.idle_timeout === undefined ? idleDefaultMs : found.idle_timeout,
+    peerLimit: found.peer_limit ?? null,
   };
 }

@@ -97,6 +97,11 @@ export interface StdinSourceConfig extends SourceCommon {
 export type SyslogFraming = 'auto' | 'lf' | 'octet' | 'nul';
 /** What a line without PRI is, behind a message with one: `auto` has its shape decide, `join` adds it to that message. */
 export type SyslogContinuation = 'auto' | 'join';
+/** At most so many bytes in so many ms. */
+export interface ByteRate {
+  readonly bytes: number;
+  readonly perMs: number;
+}
 export interface SyslogTlsConfig {
   /** `HOST:PORT` */
   readonly listen: string;
@@ -126,6 +131,8 @@ export interface SyslogSourceConfig extends SourceCommon {
   readonly maxConnections: number;
   /** A connection without a byte for so long is closed; null is never. */
   readonly idleTimeoutMs: number | null;
+  /** What is taken of one address, over all its connections and datagrams; null is all. */
+  readonly peerLimit: ByteRate | null;
 }
 /** Where reading begins at the very first start: ms back from now, or a name. */
 export type Start = FileSourceConfig['start'];

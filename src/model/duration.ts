@@ -59,6 +59,14 @@ export function parseRate(text: string): { count: number; perMs: number } | null
   return found && perMs !== null && perMs > 0 ? { count: Number(found[1]), perMs } : null;
 }
 
+/** "2MiB in 1s" -> bytes and ms; null when it is not such a text. */
+export function parseByteRate(text: string): { bytes: number; perMs: number } | null {
+  const found = /^(.+?)\s+in\s+(\S+)$/.exec(text.trim());
+  const bytes = found?.[1] === undefined ? null : parseSize(found[1]);
+  const perMs = found?.[2] === undefined ? null : parseDuration(found[2]);
+  return bytes !== null && perMs !== null && perMs > 0 ? { bytes, perMs } : null;
+}
+
 export interface BackoffLimits {
   readonly baseMs: number;
   readonly capMs: number;

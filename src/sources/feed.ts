@@ -29,6 +29,8 @@ export class Feed {
   #ended = false;
   /** Bytes came since it was last quiet. */
   waits = false;
+  /** Whether bytes of it are at hand that wait to be read: then it is not quiet. Null where nothing ever waits. */
+  unread: (() => boolean) | null = null;
   /** When bytes came last, on the clock that never goes back, ms. */
   lastAt: number;
   #receivedAt: number;

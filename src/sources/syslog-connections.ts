@@ -3,8 +3,8 @@
  * stream of its own. Reading is as fast as the pipeline takes, so a sender that is too fast waits; nothing of it is lost.
  */
 import type { Socket } from 'node:net';
-import { plainAddress } from './allowed.ts';
-import type { Feed } from './feed.ts';
+import { oneAddress, plainAddress } from './allowed.ts';
+import { ConnectionTurns, isBehind, type Waiter } from './connection-turns.ts';
 import { readProxyHeader } from './proxy-header.ts';
 import { heldTotalMax, type SyslogIntake } from './syslog-intake.ts';
 
@@ -22,15 +22,10 @@ const endMs = 1_500;
 /** What all streams hold is added up when one holds more than a read gives. */
 const heldLookBytes = 256 * 1024;
 
-interface Connection {
+interface Connection extends Waiter {
   readonly socket: Socket;
-  /** Of the peer, or null on this machine. */
-  readonly address: string | null;
   readonly beganAt: number;
   readonly transport: string;
-  /** The stream that carries messages: the socket itself, or TLS on it. */
-  carrier: Socket | null;
-  feed: Feed | null;
   /** First bytes, until it is known what they are. */
   head: Buffer | null;
 }
@@ -39,9 +34,11 @@ export class Connections {
   readonly #intake: SyslogIntake;
   readonly #open = new Map<Socket, Connection>();
   readonly #byAddress = new Map<string, number>();
+  readonly #turns: ConnectionTurns;
 
   constructor(intake: SyslogIntake) {
     this.#intake = intake;
+    this.#turns = new ConnectionTurns(intake.limit);
   }
 
   get size(): number {
@@ -70,7 +67,18 @@ export class Connections {
     }
     const beganAt = this.#intake.clock.monotonic();
     const proxied = address !== null && this.#intake.mayProxy(address);
-    const connection = { socket, address, beganAt, transport, carrier: null, feed: null, head: null };
+    const connection: Connection = {
+      socket,
+      address,
+      beganAt,
+      transport,
+      carrier: null,
+      feed: null,
+      head: null,
+      turn: null,
+      paused: false,
+      ending: false,
+    };
     this.#open.set(socket, connection);
     if (address !== null) this.#byAddress.set(address, (this.#byAddress.get(address) ?? 0) + 1);
     if (address !== null) socket.setKeepAlive(true, keepAliveMs);
@@ -94,11 +102,16 @@ export class Connections {
     carrier.on('data', (data: Buffer) => this.#data(connection, data));
     carrier.on('end', () => this.#ended(connection));
     carrier.on('close', () => this.#ended(connection));
+    const { address } = connection;
+    // Behind a proxy it is not known yet who sends.
+    if (connection.feed !== null || (address !== null && !this.#intake.mayProxy(address)))
+      this.#turns.join(connection);
   }
 
   #data(connection: Connection, data: Buffer): void {
     if (connection.feed !== null) {
       this.#intake.add(connection.feed, data);
+      if (this.#intake.limit.on) this.#turns.took(connection, data.length);
       if (connection.feed.heldBytes > heldLookBytes && this.#intake.heldBytes() > heldTotalMax) this.#letGo();
       return;
     }
@@ -109,6 +122,7 @@ export class Connections {
     connection.head = null;
     connection.feed ??= this.#intake.open(connection.transport, connection.address);
     if (rest.length > 0) this.#intake.give(connection.feed, rest, null);
+    if (this.#intake.limit.on) this.#turns.took(connection, head.length);
   }
 
   /** What the first bytes are: null while that can't be told, else what is left of them as messages. */
@@ -143,7 +157,10 @@ export class Connections {
       this.#refuse(socket, 'denied', `${address} may not send: it is not in allow_from`);
       return false;
     }
-    connection.feed = this.#intake.open(transport, address ?? connection.address);
+    connection.feed = this.#intake.open(
+      transport,
+      address === null ? connection.address : oneAddress(address),
+    );
     return true;
   }
 
@@ -167,6 +184,8 @@ export class Connections {
   }
 
   #ended(connection: Connection): void {
+    const unread = this.#turns.unread(connection);
+    if (unread !== null) this.#data(connection, unread);
     const { feed, head, carrier } = connection;
     connection.head = null;
     if (feed === null && head !== null && head.length > 0) {
@@ -179,6 +198,7 @@ export class Connections {
 
   #gone(connection: Connection): void {
     this.#ended(connection);
+    this.#turns.release(connection);
     this.#open.delete(connection.socket);
     const { address } = connection;
     if (address === null) return;
@@ -216,6 +236,7 @@ export class Connections {
     let dumb = false;
     for (const connection of this.#open.values()) {
       if (address !== null && connection.address !== address) continue;
+      if (isBehind(connection)) continue;
       const never = (connection.feed?.taken ?? 0) === 0;
       if (dumb && !never) continue;
       const at = never ? connection.beganAt : (connection.feed?.lastAt ?? connection.beganAt);
@@ -244,7 +265,7 @@ export class Connections {
     const now = this.#intake.clock.monotonic();
     for (const connection of [...this.#open.values()]) {
       const at = connection.feed?.lastAt ?? connection.beganAt;
-      if (idleTimeoutMs === null || now - at < idleTimeoutMs) continue;
+      if (idleTimeoutMs === null || now - at < idleTimeoutMs || isBehind(connection)) continue;
       this.#intake.count('idle_connections_closed');
       this.#ended(connection);
       connection.socket.destroy();
@@ -263,7 +284,10 @@ export class Connections {
     const mine = [...this.#open.values()].filter((one) => transport === null || one.transport === transport);
     const { clock } = this.#intake;
     const began = clock.monotonic();
-    for (const { carrier, socket } of mine) (carrier ?? socket).end();
+    for (const connection of mine) {
+      this.#turns.release(connection);
+      (connection.carrier ?? connection.socket).end();
+    }
     let left = mine.filter(({ socket }) => this.#open.has(socket));
     while (left.length > 0) {
       await new Promise<void>((resolve) => {

@@ -6,6 +6,7 @@ import type { SyslogSourceConfig } from '../model/config.ts';
 import type { Clock, SourcePort, Timer } from '../model/seams.ts';
 import { addressTest } from './allowed.ts';
 import { Feed } from './feed.ts';
+import { PeerLimit } from './peer-limit.ts';
 
 /** Nothing came on a stream for this long: an open record is complete. */
 const quietMs = 200;
@@ -26,6 +27,8 @@ export interface IntakeDeps {
 
 export class SyslogIntake {
   readonly clock: Clock;
+  /** `peer_limit`, and who reached it. */
+  readonly limit: PeerLimit;
   readonly #port: SourcePort;
   readonly #warn: (message: string) => void;
   readonly #feeds = new Set<Feed>();
@@ -49,6 +52,11 @@ export class SyslogIntake {
     this.#warn = deps.warn;
     this.#begun = deps.clock.now();
     this.#config = config;
+    this.limit = new PeerLimit({
+      clock: deps.clock,
+      warn: deps.warn,
+      count: (reason, by) => this.count(reason, by),
+    });
     this.use(config);
   }
 
@@ -62,6 +70,7 @@ export class SyslogIntake {
     const test = addressTest(config.allowFrom);
     this.#mayFrom = config.allowFrom.length === 0 ? () => true : test;
     this.#mayProxy = addressTest(config.proxyFrom);
+    this.limit.use(config.peerLimit);
   }
 
   /** Whether `allow_from` lets an address send. */
@@ -134,6 +143,10 @@ export class SyslogIntake {
     const now = this.clock.monotonic();
     for (const feed of this.#waiting) {
       if (now - feed.lastAt < quietMs) continue;
+      if (feed.unread?.()) {
+        feed.lastAt = now;
+        continue;
+      }
       this.#waiting.delete(feed);
       feed.quiet();
     }
@@ -154,6 +167,7 @@ export class SyslogIntake {
   stop(): void {
     this.#timer?.cancel();
     this.#gatherTimer?.cancel();
+    this.limit.stop();
     for (const feed of [...this.#feeds]) this.close(feed);
   }
 

@@ -25,6 +25,8 @@ const lossOverMs = 600_000;
 
 interface Peer {
   readonly address: string;
+  /** As a person writes it: the same for connections. */
+  readonly plain: string;
   readonly feed: Feed;
 }
 
@@ -99,19 +101,30 @@ export class UdpListener implements Listener {
   #datagrams({ data, ends, from, senders }: Datagrams): void {
     this.#received += ends.length;
     const [first = ''] = senders;
+    const { limit } = this.#intake;
     if (senders.length === 1) {
       const peer = this.#peer(first);
+      const takes = peer === null || !limit.on || limit.hasRoom(peer.plain, data.length);
       if (peer === null) this.#intake.count('denied', ends.length);
-      else this.#intake.give(peer.feed, data, ends);
-      return;
+      else if (takes) this.#intake.give(peer.feed, data, ends);
+      // Where there is no room for all of them, each one is asked about.
+      if (takes) return;
     }
+    const limited = limit.on;
+    let dropped = 0;
     let begin = 0;
     for (const [at, end] of ends.entries()) {
       const peer = this.#peer(senders[from[at] ?? 0] ?? first);
       if (peer === null) this.#intake.count('denied');
-      else this.#batch.add(peer.feed, data.subarray(begin, end));
+      else if (!limited || limit.hasRoom(peer.plain, end - begin))
+        this.#batch.add(peer.feed, data.subarray(begin, end));
+      else {
+        limit.dropped(peer.plain);
+        dropped++;
+      }
       begin = end;
     }
+    this.#intake.count('peer_limit_dropped', dropped);
     this.#batch.flush();
   }
 
@@ -130,7 +143,8 @@ export class UdpListener implements Listener {
       const [oldest] = this.#peers.values();
       if (oldest) this.#forget(oldest);
     }
-    const peer = { address, feed: this.#intake.open('udp', plainAddress(address)) };
+    const plain = plainAddress(address);
+    const peer = { address, plain, feed: this.#intake.open('udp', plain) };
     this.#peers.set(address, peer);
     this.#last = peer;
     return peer;

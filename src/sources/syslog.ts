@@ -149,6 +149,7 @@ export class SyslogSource implements Source {
 
   async #tick(): Promise<void> {
     this.#connections.tick();
+    this.#intake.limit.tick();
     for (const slot of [...this.#slots.values()]) {
       if (slot.refused === null) await slot.listener.tick();
       const failure = slot.listener.failure ?? null;

@@ -134,6 +134,20 @@ describe('a whole configuration', () => {
   });
 });
 
+describe('syslog', () => {
+  it.each([
+    ['', null],
+    [', peer_limit: none', null],
+    [', peer_limit: 2MiB in 1s', { bytes: 2_097_152, perMs: 1_000 }],
+    [', peer_limit: 64 KiB  in 1m', { bytes: 65_536, perMs: 60_000 }],
+  ])('what one address may send%s', (written, peerLimit) => {
+    const parsed = load({
+      'tocsin.yaml': `${small.replace('file: a.log', `syslog: { udp: '127.0.0.1:5514'${written} }`)}${webhook}`,
+    });
+    expect(loaded(parsed).sources).toMatchObject([{ kind: 'syslog', peerLimit }]);
+  });
+});
+
 describe('without a configuration file', () => {
   it('log files and a URL are enough', () => {
     const config = loaded(

@@ -1,5 +1,5 @@
 /** The daemon as a drain: real senders deliver a marked line each, through every transport, to a webhook. */
-import { existsSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -406,6 +406,38 @@ describe('loggen', () => {
 });
 
 describe('the daemon as a drain', () => {
+  it('P12 one that floods waits while others are heard, status counts it, a reload lifts it, and it ends while one waits', async () => {
+    const port = await freePort();
+    const config = (limit: string): string =>
+      `{ udp: '127.0.0.1:${port}', tcp: '127.0.0.1:${port}', peer_limit: ${limit} }`;
+    const { dir, told, daemon } = await drain({ drain: config('64KiB in 1m') });
+    const flood = `<14>${'x'.repeat(495)}\n`.repeat(1_000);
+    const loud = await dial(port);
+    loud.write(`${flood}<11>marked behind\n`);
+    const dropped = async () => (await daemon.status()).sources['drain']?.dropped ?? {};
+    await until('the pause', async () => ((await dropped())['peer_limit_paused_ms'] ?? 0) > 0);
+    const other = connect({ port, host: '127.0.0.1', localAddress: '127.0.0.2' });
+    onTestFinished(() => void other.destroy());
+    other.write('<11>marked other\n');
+    await told('drain', 'other');
+    await sendDatagrams(port, ['<14>a', '<14>b', '<14>c']);
+    await until('the datagrams', async () => (await dropped())['peer_limit_dropped'] === 3);
+    await until('the word', async () => /127\.0\.0\.1 sends more than peer_limit/.test(daemon.stderr()));
+    const path = join(dir, 'tocsin.yaml');
+    const text = readFileSync(path, 'utf8');
+    writeFileSync(path, text.replace('64KiB in 1m', 'none'));
+    await told('drain', 'behind');
+    const paused = (await dropped())['peer_limit_paused_ms'] ?? 0;
+    writeFileSync(path, text);
+    await until('the limit again', async () => {
+      if (loud.writableLength === 0) loud.write(flood);
+      return ((await dropped())['peer_limit_paused_ms'] ?? 0) > paused;
+    });
+    const began = performance.now();
+    expect((await daemon.end()).code).toBe(0);
+    expect(performance.now() - began).toBeLessThan(5_000);
+  }, 60_000);
+
   it('S4 senders of all framings on one port at the same time; an envelope may hold JSON or a line of Celery', async () => {
     const port = await freePort();
     const { told, daemon } = await drain({ drain: `'127.0.0.1:${port}'` });

@@ -131,6 +131,7 @@ export function syslogConfig(given: Partial<SyslogSourceConfig> = {}): SyslogSou
     proxyFrom: [],
     maxConnections: 512,
     idleTimeoutMs: null,
+    peerLimit: null,
     ...given,
   };
 }
