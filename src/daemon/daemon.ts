@@ -158,7 +158,7 @@ export class Daemon {
     this.sender = new Sender({
       store,
       accounts: this.engine.accounts,
-      clock,
+      clock: this.time.clock,
       random: options.random,
       events: senderEvents({
         log: options.log,
@@ -220,6 +220,7 @@ export class Daemon {
         store.setMeta('running', 'no');
       });
       this.engine.adopt(this.time.now());
+      this.desk.adopt(this.time.now());
       if (this.loaded.origin === 'files') keepGood(store, this.config, options.clock.now());
       else sayRefused(this.#words, this.loaded, whatRuns(this.loaded, this.loadedAt));
       sayLoaded(this.#words, this.loaded, this.config.channels);
@@ -279,8 +280,7 @@ export class Daemon {
     this.#files.begin();
     const loaded = loadAndProve(options.load, testDeps(options));
     if (!loaded.config) {
-      const { origin, savedAt } = this.loaded;
-      this.loaded = { ...loaded, origin, savedAt };
+      this.loaded = { ...loaded, origin: this.loaded.origin, savedAt: this.loaded.savedAt };
       sayRefused(this.#words, loaded, whatRuns(this.loaded, this.loadedAt));
       this.pipeline.commit();
       return { outcome: 'refused', problems: loaded.problems };

@@ -7,6 +7,8 @@ import type { Clock } from '../model/seams.ts';
 export interface EngineTime {
   /** Whether this is the daemon's own clock. */
   readonly live: boolean;
+  /** For whoever waits: the daemon's clock, with a time that never goes back. */
+  readonly clock: Clock;
   /** The time at which a record with this stamp (ms, or null) takes effect. */
   at(recordTime: number | null): number;
   /** The time now, without a record. */
@@ -15,14 +17,35 @@ export interface EngineTime {
   floor(): number;
 }
 
-export function liveTime(clock: Clock): EngineTime {
-  // A clock set back must not hold back what is due: incidents see a time that never goes back.
+/**
+ * The clock, with a time that never goes back and never stands still: set back, it goes on from where it was at the pace of the
+ * monotonic one; set forward, it is there at once. So nothing that is due waits for the clock to catch up.
+ */
+export function steadyClock(clock: Clock): Clock {
+  let anchor = clock.now();
+  let since = clock.monotonic();
+  return {
+    now: () => {
+      const wall = clock.now();
+      const steady = anchor + Math.floor(clock.monotonic() - since);
+      if (wall <= steady) return steady;
+      anchor = wall;
+      since = clock.monotonic();
+      return wall;
+    },
+    monotonic: () => clock.monotonic(),
+    setTimer: (delayMs, callback) => clock.setTimer(delayMs, callback),
+  };
+}
+
+export function liveTime(given: Clock): EngineTime {
+  const clock = steadyClock(given);
   let latest = 0;
   const now = (): number => {
-    latest = Math.max(latest, clock.now());
+    latest = clock.now();
     return latest;
   };
-  return { live: true, at: now, now, floor: () => latest };
+  return { live: true, clock, at: now, now, floor: () => latest };
 }
 
 /** A stamp further than this from the newest one before it does not move the time of the logs: it is a stray. */
@@ -33,6 +56,7 @@ export function logTime(clock: Clock): EngineTime {
   const now = (): number => latest ?? clock.now();
   return {
     live: false,
+    clock,
     at: (recordTime) => {
       if (recordTime !== null && (latest === null || (recordTime > latest && recordTime - latest < strayMs)))
         latest = recordTime;

@@ -13,6 +13,7 @@ import type { Fields, LogRecord } from '../model/record.ts';
 import type { Rule, Severity } from '../model/rule.ts';
 import type { Store, Table } from '../model/store.ts';
 import { type Accounts, newAccounts } from './accounts.ts';
+import { bringBack } from './ahead.ts';
 import type { FoldDoc, IncidentDoc, LateDoc, RuleStats, SpokenDoc, StoryDoc, WindowDoc } from './docs.ts';
 import { fillWindow } from './filling.ts';
 import { Folds } from './folds.ts';
@@ -22,7 +23,7 @@ import { LatestRecords } from './latest.ts';
 import { Life, recounted, removed } from './life.ts';
 import { type Found, openIncident } from './opening.ts';
 import { isSilenced, lookupFor, louder, routeTo, severityOf } from './routing.ts';
-import { decide } from './schedule.ts';
+import { decide, dueOf } from './schedule.ts';
 import { StoryBook } from './stories.ts';
 import { bumpTop } from './tally.ts';
 import { Templates } from './tell.ts';
@@ -113,11 +114,14 @@ export class Engine {
     for (const rule of ending) this.#endAll(rule, after.has(rule.id) ? recounted : removed, now);
   }
 
-  /** After a start: ends what belongs to rules that are gone, or that count differently now. */
+  /** After a start: ends what belongs to rules that are gone, or that count differently now. What is ahead of `now` counts as now. */
   adopt(now: number): void {
     this.#late.adopt(now);
+    this.#folds.adopt(now);
     for (const { key, value } of this.#incidents.scan('', Number.MAX_SAFE_INTEGER)) {
-      if (this.#rules.get(value.rule)?.countingHash !== value.countingHash) this.#life.step(key, value, now);
+      const rule = this.#rules.get(value.rule);
+      if (rule && bringBack(value, now)) this.#incidents.put(key, value, dueOf(value, rule));
+      if (rule?.countingHash !== value.countingHash) this.#life.step(key, value, now);
     }
     this.#folds.dropUnless(
       (rule) => this.#rules.has(rule),

@@ -5,6 +5,7 @@
 import type { Intent } from '../model/intent.ts';
 import type { Rule } from '../model/rule.ts';
 import type { Table } from '../model/store.ts';
+import { bringFoldBack } from './ahead.ts';
 import type { FoldDoc, IncidentDoc } from './docs.ts';
 import { digest } from './keys.ts';
 import { louder } from './routing.ts';
@@ -77,6 +78,15 @@ export class Folds {
     fold.severity = louder(fold.severity, doc.severity);
     this.#folds.put(doc.fold, fold, fold.nextAt);
     return true;
+  }
+
+  /** After a start: a fold that is ahead of `now` goes on from now. */
+  adopt(now: number): void {
+    for (const { key, value: fold } of this.#folds.scan('', 100_000)) {
+      if (!bringFoldBack(fold, now)) continue;
+      const untold = fold.untold.opened + fold.untold.repeats > 0;
+      this.#folds.put(key, fold, untold ? fold.nextAt : Math.min(fold.nextAt, this.#endsAt(fold)));
+    }
   }
 
   tick(now: number, tell: (fold: FoldDoc) => void): void {

@@ -41,7 +41,8 @@ export function bumpTop(
 /** Whether one more incident may speak for itself under `limit`; if so it is booked. */
 export function spokenRoom(doc: SpokenDoc, limit: Rate | null, now: number): boolean {
   if (limit === null) return true;
-  doc.times = doc.times.filter((at) => at > now - limit.perMs);
+  // A time ahead of now was written by a clock that was wrong, and says nothing of lately.
+  doc.times = doc.times.filter((at) => at <= now && at > now - limit.perMs);
   if (doc.times.length >= limit.count) return false;
   doc.times.push(now);
   return true;

@@ -8,7 +8,7 @@ import type { Cover, Intent, OutboxItem } from '../model/intent.ts';
 import type { IncidentBody, IncidentRow, Notification } from '../model/notification.ts';
 import type { Severity } from '../model/rule.ts';
 import type { Store, Table } from '../model/store.ts';
-import { admit, digestDue, type GateDoc, newGate, takeWaiting, type WaitingRow } from './gate.ts';
+import { admit, bringBack, digestDue, type GateDoc, newGate, takeWaiting, type WaitingRow } from './gate.ts';
 
 /** The facts of a channel that decide what may leave for it. */
 export interface DeskChannel {
@@ -33,6 +33,14 @@ export class Desk {
   /** Takes the channels of a new configuration. What waits for a channel that is gone stays until it is back or dropped. */
   use(channels: readonly DeskChannel[]): void {
     this.#channels = new Map(channels.map((channel) => [channel.name, channel]));
+  }
+
+  /** After a start: budgets that are ahead of `now` count from now. */
+  adopt(now: number): void {
+    for (const { key, value } of this.#gates.scan('', 10_000)) {
+      bringBack(value, now);
+      this.#file(key, value, now);
+    }
   }
 
   /** Decides for each channel of the intent whether it leaves now. */

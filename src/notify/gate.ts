@@ -92,7 +92,13 @@ export function admit(
   return 'waits';
 }
 
+/** What was sent at a time ahead of now, by a clock that was wrong, counts as sent now: the budget is not closed until then. */
+export function bringBack(doc: GateDoc, now: number): void {
+  for (const one of doc.sent) if (one.at > now) one.at = now;
+}
+
 function forget(doc: GateDoc, budget: readonly BudgetWindow[], now: number): void {
+  bringBack(doc, now);
   const longest = Math.max(...budget.map((window) => window.perMs));
   const keep = doc.sent.findIndex((one) => one.at > now - longest);
   if (keep < 0) doc.sent.length = 0;
