@@ -1,10 +1,14 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { createChannel } from '../../src/channels/channels.ts';
+import { createPostChannel, type PostChannelParts } from '../../src/channels/post-channel.ts';
+import { renderWebhook } from '../../src/channels/webhook.ts';
 import type { DeadLetter } from '../../src/daemon/dead-letters.ts';
+import { steadyClock } from '../../src/daemon/engine-time.ts';
 import { Sender, type SenderEvents } from '../../src/daemon/sender.ts';
 import { newAccounts } from '../../src/incidents/accounts.ts';
 import { type ChannelConfig, Secret } from '../../src/model/config.ts';
 import type { Ledger, OutboxItem } from '../../src/model/intent.ts';
+import type { Channel } from '../../src/model/seams.ts';
 import type { Store } from '../../src/model/store.ts';
 import { Desk } from '../../src/notify/desk.ts';
 import { memoryStore } from '../../src/state/memory.ts';
@@ -42,7 +46,11 @@ interface Rig {
 }
 
 /** A sender with real channels to real servers; only time is moved by hand. */
-function rig(servers: Readonly<Record<string, string>>, store = memoryStore()): Rig {
+function rig(
+  servers: Readonly<Record<string, string>>,
+  store = memoryStore(),
+  more: { readonly parts?: PostChannelParts; readonly maxAgeMs?: number } = {},
+): Rig {
   const clock = new FakeClock();
   const dead: DeadLetter[] = [];
   const failed: string[] = [];
@@ -53,11 +61,15 @@ function rig(servers: Readonly<Record<string, string>>, store = memoryStore()): 
     dead: (letter) => dead.push(letter),
     changed: () => {},
   };
-  const sender = new Sender({ store, accounts, clock, random: () => 0.5, events });
-  const configs = Object.entries(servers).map(([name, url]) => channelConfig(name, url));
+  // As the daemon gives it: a time that never goes back.
+  const sender = new Sender({ store, accounts, clock: steadyClock(clock), random: () => 0.5, events });
+  const { parts, ...keys } = more;
+  const configs = Object.entries(servers).map(([name, url]) => ({ ...channelConfig(name, url), ...keys }));
   // The deadline of a request is real time: the server is real.
   const deps = { clock: realClock, write: () => {}, colours: false, version: '0', proxies: null };
-  sender.use(configs.map((config) => ({ config, channel: createChannel(config, deps) })));
+  const made = (config: ChannelConfig): Channel =>
+    parts === undefined ? createChannel(config, deps) : createPostChannel(config, deps, parts);
+  sender.use(configs.map((config) => ({ config, channel: made(config) })));
   onTestFinished(() => sender.stop(0));
   const desk = new Desk(store, configs);
   return {
@@ -103,6 +115,68 @@ describe('the sender', () => {
     expect(ids(server)).toEqual(['a', 'a', 'b']);
     expect(server.received.map((one) => one.json.notification.attempt)).toEqual([1, 2, 1]);
     expect(new Set(server.received.slice(0, 2).map((one) => one.headers['webhook-id'])).size).toBe(1);
+  });
+
+  it('C1 with the clock set to any other time, a retry comes after its wait', async () => {
+    for (const by of [3_600_000, -3_600_000, 87_600 * 3_600_000, -Date.UTC(2026, 0, 5, 10)]) {
+      const server = await webhookServer();
+      server.script.push({ status: 500 });
+      const { tell, clock, failed, sender } = rig({ eng: server.url });
+      tell('a');
+      await waitFor('the failure', () => failed.length === 1);
+      clock.jump(clock.now() + by);
+      await clock.advance(600);
+      await waitFor(`the retry after ${by}`, () => server.received.length === 2);
+      await sender.settled();
+    }
+  });
+
+  it('D14 to a server that refuses every other time by chance: each message once, in order, none twice', async () => {
+    const server = await webhookServer();
+    const taken: string[] = [];
+    let seed = 7;
+    server.fallback = {
+      act: (response) => {
+        seed = (seed * 48_271) % 2_147_483_647;
+        const good = seed % 2 === 0;
+        if (good) taken.push(server.received.at(-1)?.json.notification.id);
+        response.writeHead(good ? 200 : 500).end();
+      },
+    };
+    const { tell, clock, ledger, failed } = rig({ eng: server.url }, memoryStore(), { maxAgeMs: Infinity });
+    const names = Array.from({ length: 400 }, (_, n) => `m${n}`);
+    tell(...names);
+    // No wait is longer than five minutes: each failure is followed by its next try.
+    for (let seen = 0; taken.length < names.length; seen++) {
+      await waitFor('a failure', () => failed.length > seen || taken.length === names.length);
+      await clock.advance(300_000);
+    }
+    await waitFor('the account', () => ledger('eng').notified === names.length);
+    expect(new Set(taken).size).toBe(names.length);
+    expect(taken).toHaveLength(names.length);
+    const order = server.received.map((one) => Number((one.json.incident.id as string).slice(1)));
+    expect(order).toEqual([...order].sort((a, b) => a - b));
+    expect(server.received.length).toBeGreaterThan(names.length * 1.5);
+    expect(ledger('eng')).toMatchObject({ matched: names.length, pending: 0, dead: 0 });
+  }, 30_000);
+
+  it('A15 a rendering that throws costs the form of a message and not the message', async () => {
+    const server = await webhookServer();
+    const { tell, ledger, dead, sender } = rig({ eng: server.url }, memoryStore(), {
+      parts: {
+        manners: { word: () => null, words: {}, success: () => ({ outcome: 'delivered' }) as never },
+        render: (notification, { plain, now }) => {
+          if (!plain) throw new TypeError('a bug in a renderer');
+          return { body: renderWebhook(notification, { plain, now }), headers: {} };
+        },
+      },
+    });
+    tell('a', 'b');
+    await sender.settled();
+    await waitFor('both', () => server.received.length === 2);
+    expect(ids(server)).toEqual(['a', 'b']);
+    expect(dead).toEqual([]);
+    expect(ledger('eng')).toMatchObject({ matched: 2, notified: 2, pending: 0 });
   });
 
   it('D5 waits as long as the server asks', async () => {

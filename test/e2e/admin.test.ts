@@ -2,8 +2,9 @@
 
 import { chmodSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
+import { connect } from 'node:net';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { freePort } from '../support/free-port.ts';
 import { run, startDaemon, until } from '../support/program.ts';
 import { boomRules, shop } from '../support/shop.ts';
@@ -162,4 +163,64 @@ describe('the admin pages', () => {
     expect(code).toBe(2);
     expect(stderr).toContain(`E_LISTEN: cannot listen on admin 127.0.0.1:${port}: EADDRINUSE`);
   });
+
+  it('I8 thousands of keys and hosts make not one more series, and no label', async () => {
+    const { port, write, daemon, file, server } = await place();
+    const tcp = await freePort();
+    file(
+      'tocsin.yaml',
+      `sources: { app: { file: app.log }, drain: { syslog: { tcp: '127.0.0.1:${tcp}' } } }
+rules: [ rules.yaml ]
+channels: { hook: { type: webhook, url: '${server.url}/url-canary' } }
+admin: { listen: '127.0.0.1:${port}', token: ${token} }
+`,
+    );
+    await until('the drain', async () => (await daemon.status()).sources['drain']?.state === 'ok');
+    const series = async (): Promise<string[]> =>
+      (await ask(port, '/metrics')).text
+        .split('\n')
+        .filter((line) => line.startsWith('tocsin_'))
+        .map((line) => line.slice(0, line.lastIndexOf(' ')))
+        .sort();
+    const one = connect(tcp, '127.0.0.1');
+    onTestFinished(() => void one.destroy());
+    const send = (from: number, to: number): void => {
+      for (let n = from; n < to; n++) {
+        write(`boom in key-${n}`);
+        one.write(`<11>1 2026-01-05T10:00:00Z host-${n} app-${n} ${n} - - boom in far-${n}\n`);
+      }
+    };
+    const matched = (count: number) => async () => (await daemon.status()).rules['boom']?.matched === count;
+    send(0, 20);
+    await until('the first', matched(40));
+    const before = await series();
+    send(20, 2_000);
+    await until('all of them', matched(4_000), 30_000);
+    const after = await series();
+    expect(after).toEqual(before);
+    expect(after.length).toBeLessThanOrEqual(80);
+    expect(after.join()).not.toMatch(/key-|host-|far-|app-\d/);
+  }, 60_000);
+
+  it('A16 a process that stood still for seconds: nothing is lost, it is alive, and the lag is a number in /metrics', async () => {
+    const { port, write, daemon, server } = await place();
+    // What measures the lag is loaded with the first look, and begins a moment later.
+    await ask(port, '/metrics');
+    const armed = performance.now();
+    await waitFor('the first measure', () => performance.now() > armed + 200);
+    daemon.child.kill('SIGSTOP');
+    const stopped = performance.now();
+    for (let n = 0; n < 3; n++) write(`boom in room-${n}`);
+    await waitFor('three seconds', () => performance.now() > stopped + 3_000);
+    daemon.child.kill('SIGCONT');
+    expect((await ask(port, '/healthz')).status).toBe(200);
+    await waitFor('all three', () => server.received.length === 3);
+    const lag = /^nodejs_eventloop_lag_max_seconds (\S+)$/m.exec((await ask(port, '/metrics')).text);
+    expect(Number(lag?.[1])).toBeGreaterThan(2);
+    expect((await daemon.status()).channels['hook']?.ledger).toMatchObject({
+      matched: 3,
+      dead: 0,
+      balanced: true,
+    });
+  }, 30_000);
 });
