@@ -199,7 +199,8 @@ export class Connections {
   #gone(connection: Connection): void {
     this.#ended(connection);
     this.#turns.release(connection);
-    this.#open.delete(connection.socket);
+    // One that made room is gone before its socket is closed: its address gives a place back once.
+    if (!this.#open.delete(connection.socket)) return;
     const { address } = connection;
     if (address === null) return;
     const left = (this.#byAddress.get(address) ?? 1) - 1;
