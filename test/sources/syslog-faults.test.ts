@@ -45,12 +45,12 @@ describe('syslog: connections that are held and say nothing', () => {
     const on = await listening({ tcp: ['127.0.0.1:0'] });
     const before = process.memoryUsage().rss;
     const held = await crowd(on.ports()[0] ?? 0, 4_000, 1);
-    // Of the 512 places one address never gets all.
-    await waitFor('the others to be closed', () => held.closed() >= 4_000 - 256);
+    // There are 512 places, and one address never gets all of them.
+    await waitFor('the others to be closed', () => held.closed() >= 4_000 - 512);
     expect(await servedIn(on, 'honest')).toBeLessThan(1_000);
     expect(
       on.port.counted('refused_connections') + on.port.counted('evicted_connections'),
-    ).toBeGreaterThanOrEqual(4_000 - 256);
+    ).toBeGreaterThanOrEqual(4_000 - 512);
     expect(on.warnings.length).toBeLessThan(20);
     expect(process.memoryUsage().rss - before).toBeLessThan(100 * mebibyte);
   }, 30_000);
