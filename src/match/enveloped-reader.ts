@@ -12,7 +12,7 @@ import type { CompiledRules } from './compile.ts';
 import { comesFrom } from './conditions.ts';
 import { contextBefore, linesBehind } from './context-lines.ts';
 import { hitsOf } from './hits.ts';
-import { type Lane, textUnit } from './lane.ts';
+import type { Lane } from './lane.ts';
 import { LaneFeeder } from './lane-feeder.ts';
 import { readPayload } from './payload.ts';
 import { type RawSearch, rawSearchFor } from './raw-search.ts';
@@ -26,6 +26,7 @@ import {
 } from './reader.ts';
 import { freshScan, type ScanState, scanRecords } from './scanner.ts';
 import { RecordSubject } from './subject.ts';
+import { textUnit } from './unit-kinds.ts';
 import { type EnvelopeFacts, Unit, type Wrapping } from './unwrap.ts';
 
 export class EnvelopedReader implements Reader {
@@ -68,6 +69,7 @@ export class EnvelopedReader implements Reader {
     const newestTime = this.#newestTime(chunk, batches);
     for (const batch of batches) batch.lane.told = batch.to;
     const { needed, passed } = feeder.settle(chunk);
+    this.#unit.forget();
     if (chunk.end === 'final') feeder.startOver();
     this.#expected = chunk.end === 'final' ? offset + data.length : needed;
     return { consumed: this.#expected - offset, records: records + passed, newestTime, matches, counts };

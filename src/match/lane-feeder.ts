@@ -7,20 +7,13 @@ import type { Chunk, SavedPosition } from '../model/seams.ts';
 import type { Batch } from './batches.ts';
 import { markLength } from './clean.ts';
 import { isLogfmt } from './formats/logfmt.ts';
-import {
-  cutUnit,
-  interleaveBytes,
-  joinedUnit,
-  type Lane,
-  laneQuietMs,
-  messageUnit,
-  textUnit,
-} from './lane.ts';
+import { interleaveBytes, type Lane, laneQuietMs } from './lane.ts';
 import { contextUnits, historyOf, maxHistory } from './lane-history.ts';
 import { type Awake, Lanes, type Slot } from './lanes.ts';
 import { addPayload } from './payload.ts';
 import type { RawSearch } from './raw-search.ts';
 import type { ReadCounts, ReaderOptions } from './reader.ts';
+import { cutUnit, joinedUnit, messageUnit, textUnit } from './unit-kinds.ts';
 import { type LoggedUnit, UnitLog } from './unit-log.ts';
 import { Unit, type Wrapping } from './unwrap.ts';
 
@@ -28,6 +21,7 @@ type FeederOptions = Pick<ReaderOptions, 'multiline' | 'tz' | 'maxLineBytes'>;
 
 /** So many units without anything wanted, and a lane is left to the log again. */
 const pauseUnits = 64;
+const nothing: Buffer = Buffer.alloc(0);
 /** Used within one call; the readers of all streams share it. */
 const walk = new Float64Array(maxHistory);
 
@@ -38,8 +32,8 @@ export class LaneFeeder {
   readonly #unit = new Unit();
   readonly #log = new UnitLog();
   /** The chunk: its bytes, where it begins, when it came. */
-  #data: Buffer = Buffer.alloc(0);
-  #view: Uint8Array = this.#data;
+  #data: Buffer = nothing;
+  #view: Uint8Array = nothing;
   #offset = 0;
   #receivedAt = 0;
   /** Null: every unit is read. */
@@ -362,6 +356,10 @@ export class LaneFeeder {
     const passed = log.dropBefore(first);
     this.#lanes.sweep(log.base, needed);
     if (chunk.end !== 'more') for (const one of [log, this.#lanes]) one.trim();
+    this.#data = nothing;
+    this.#view = nothing;
+    this.#unit.forget();
+    this.#wrapping.envelope?.forget?.();
     return { needed, passed };
   }
 

@@ -10,6 +10,7 @@ import { maxRecordBytes } from './index-records.ts';
 import { NextByte } from './next-byte.ts';
 import { isQuotedHeader } from './quoted-header.ts';
 import { begins, continues, type Inherited, RecordStarts } from './record-starts.ts';
+import { cutUnit, doubtfulUnit, joinedUnit, kindMask, messageUnit, ownUnit } from './unit-kinds.ts';
 import { resized } from './unit-log.ts';
 
 /** An open record waits so many raw bytes of other lanes for its next line. */
@@ -26,20 +27,10 @@ const firstText = 512;
 const firstUnits = 16;
 const manyUnits = 128;
 
+const nothing: Buffer = Buffer.alloc(0);
+
 /** A copy of fewer bytes is faster made one by one. */
 const shortBytes = 40;
-
-/** What a unit holds. */
-export const textUnit = 0;
-/** A record of its own: nothing goes on with it, but for the units of a trace. */
-export const ownUnit = 1;
-/** A record of its own only where no trace is open. */
-export const doubtfulUnit = 2;
-const kindMask = 3;
-/** Beside the kind: it is over the limit; its own line ends are no ends of lines; it goes on with the open record in any case. */
-export const cutUnit = 4;
-export const messageUnit = 8;
-export const joinedUnit = 16;
 
 export interface LaneHow {
   /** No more units will come to this lane for now: its records are complete. */
@@ -78,7 +69,7 @@ export class Lane {
   /** The open record takes nothing more. */
   #shut = false;
   /** The text that is indexed. */
-  #block: Buffer = Buffer.alloc(0);
+  #block: Buffer = nothing;
   readonly #escape = new NextByte(0x1b);
   readonly #nul = new NextByte(0);
 
@@ -91,19 +82,26 @@ export class Lane {
   /** Forgets everything, to be another lane's. What was large is given back. */
   reset(): void {
     this.#starts = new RecordStarts(this.#multiline);
-    this.#block = Buffer.alloc(0);
     this.used = this.records = this.told = this.#units = this.#decided = 0;
     this.part = this.isOver = this.json = this.#shut = false;
     this.lastAt = 0;
     this.trim();
   }
 
-  /** Gives room back that a burst needed. */
+  /** Gives room back that a burst needed, and text that is told, but for the last of it. */
   trim(): void {
-    if (this.text.length > compactBytes && this.used * 4 < this.text.length) {
-      const text = Buffer.allocUnsafe(Math.max(firstText, this.used * 2));
-      this.text.copy(text, 0, 0, this.used);
+    const from =
+      this.waits || this.used <= contextBytes ? 0 : this.text.indexOf(0x0a, this.used - contextBytes) + 1;
+    const left = this.used - from;
+    this.#block = nothing;
+    this.#escape.forget();
+    this.#nul.forget();
+    if (from > 0 || (this.text.length > compactBytes && left * 4 < this.text.length)) {
+      const text = Buffer.allocUnsafe(Math.max(firstText, left));
+      this.text.copy(text, 0, from, this.used);
       this.text = text;
+      this.used = left;
+      this.recordAt[0] = left;
     }
     if (this.#unitAt.length > manyUnits && this.#units < firstUnits) this.#resizeUnits(firstUnits);
     if (this.recordAt.length > manyUnits && this.records + 1 < firstUnits) this.#resizeRecords(firstUnits);

@@ -13,6 +13,11 @@ export class NextByte {
     this.#byte = byte;
   }
 
+  /** Lets the bytes go. */
+  forget(): void {
+    this.#data = null;
+  }
+
   /** Whether the byte stands in `data` from `from` to `to`. */
   isWithin(data: Buffer, from: number, to: number): boolean {
     if (data !== this.#data || from < this.#from || (this.#at >= 0 && this.#at < from)) {

@@ -9,7 +9,8 @@ import { cleanString } from './clean.ts';
 import { parseJsonLine, writeJsonText } from './formats/json-line.ts';
 import { isLogfmt, parseLogfmt, writeLogfmtText } from './formats/logfmt.ts';
 import { type Head, noHead } from './head.ts';
-import { doubtfulUnit, type Lane, ownUnit, textUnit } from './lane.ts';
+import type { Lane } from './lane.ts';
+import { doubtfulUnit, ownUnit, textUnit } from './unit-kinds.ts';
 
 const found = { length: 0, telling: false };
 

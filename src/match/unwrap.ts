@@ -8,6 +8,8 @@
 import type { FieldValue, Level, SyslogEnvelope } from '../model/record.ts';
 import type { PayloadKinds } from './payload.ts';
 
+const nothing: Buffer = Buffer.alloc(0);
+
 /** One physical unit of a chunk. Framing fills the first part, the envelope the second. */
 export class Unit {
   /** The unit's bytes in the chunk, without what ends it. */
@@ -19,11 +21,11 @@ export class Unit {
   cut = false;
 
   /** Where the inner text stands: in the chunk itself, or in a buffer of the envelope's own that holds until the next unit. */
-  text: Buffer = Buffer.alloc(0);
+  text: Buffer = nothing;
   textFrom = 0;
   textTo = 0;
   /** The bytes that name the lane; none: the stream's one lane. */
-  laneData: Buffer = Buffer.alloc(0);
+  laneData: Buffer = nothing;
   laneFrom = 0;
   laneTo = 0;
   /** The inner line is not at its end: the lane's next unit goes on with it. */
@@ -34,6 +36,12 @@ export class Unit {
   bare = false;
   /** It goes on with the open record of its lane, whatever it looks like. */
   joins = false;
+
+  /** Lets the bytes of the chunk go: a reader that waits must not keep them. */
+  forget(): void {
+    this.text = nothing;
+    this.laneData = nothing;
+  }
 }
 
 /** How a chunk is to be cut. */
@@ -81,6 +89,8 @@ export interface Envelope {
   read(data: Buffer, unit: Unit): boolean;
   /** The facts of a unit that `read` said yes to; `data` from `from` to `to` are its bytes. */
   facts(data: Buffer, from: number, to: number, context: EnvelopeContext): EnvelopeFacts;
+  /** Lets the bytes of the chunk go, where it keeps hold of them. */
+  forget?(): void;
 }
 
 /** How the units of a stream are found and unwrapped. */

@@ -66,6 +66,10 @@ export class DockerEnvelope implements Envelope {
     return true;
   }
 
+  forget(): void {
+    this.#cursor.forget();
+  }
+
   facts(data: Buffer, from: number, to: number, context: EnvelopeContext): EnvelopeFacts {
     const fields: Record<string, FieldValue> = Object.create(null);
     let at: number | null = null;

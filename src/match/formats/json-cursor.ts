@@ -6,6 +6,7 @@
 
 const quote = 0x22;
 const backslash = 0x5c;
+const nothing: Buffer = Buffer.alloc(0);
 
 function isSpace(byte: number | undefined): boolean {
   return byte === 0x20 || byte === 0x09 || byte === 0x0a || byte === 0x0d;
@@ -25,7 +26,7 @@ export class JsonCursor {
   escapeAt = 0;
   /** The object was read to its closing brace, and nothing stands behind it. */
   ended = false;
-  #data: Buffer = Buffer.alloc(0);
+  #data: Buffer = nothing;
   #at = 0;
   #end = 0;
   #first = true;
@@ -43,6 +44,11 @@ export class JsonCursor {
     if (data[this.#at] !== 0x7b || data[end - 1] !== 0x7d) return false;
     this.#at++;
     return true;
+  }
+
+  /** Lets the bytes go. */
+  forget(): void {
+    this.#data = nothing;
   }
 
   /** Goes to the next member; false at the end, or where the text is none. */

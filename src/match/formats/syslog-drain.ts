@@ -178,6 +178,11 @@ export class SyslogEnvelope implements Envelope {
     this.#laneTo = length;
   }
 
+  forget(): void {
+    this.#escapeData = nothing;
+    this.#lineData = nothing;
+  }
+
   facts(data: Buffer, from: number, to: number, context: EnvelopeContext): EnvelopeFacts {
     let text = data;
     let [begin, end] = [from, to];

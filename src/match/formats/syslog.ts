@@ -78,6 +78,11 @@ export class SyslogLine implements Envelope {
     unit.textTo = out;
   }
 
+  forget(): void {
+    this.#hash.forget();
+    this.#lineEnd.forget();
+  }
+
   facts(data: Buffer, from: number, to: number, context: EnvelopeContext): EnvelopeFacts {
     const { envelope, time } = parseSyslog(data, from, to, {
       ...context,
