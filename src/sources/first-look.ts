@@ -38,9 +38,15 @@ export class FirstLook {
       return;
     }
     const stat = await fstatOf(fd, tail.remote);
-    if (isFault(stat) || stat.size === 0n) return;
+    const known = tail.memory.head;
+    if (isFault(stat) || (stat.size === 0n && known.length === 0)) return;
     const { config, deps } = this.#with;
     const head = await peekFile(fd, 0, headBytesMax);
+    if (!known.equals(head.subarray(0, known.length))) {
+      // Emptied or begun anew since it was opened: reading finds so, and what it held is searched in its copies.
+      tail.fresh = false;
+      return;
+    }
     if (compressionOf(head) !== null) {
       tail.ignored = 'compressed';
       tail.fresh = false;

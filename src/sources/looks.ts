@@ -102,7 +102,7 @@ export class Looks {
       entry.retryDelayMs = 0;
       if (tail.provenChangeNs === stat.ctimeNs && Number(stat.size) === tail.seenSize) tail.provenAt = at;
       // Nothing is in it that could be missed.
-      if (stat.size === 0n && tail.readPosition === 0) {
+      if (stat.size === 0n && tail.readPosition === 0 && tail.memory.head.length === 0) {
         tail.provenAt = at;
         tail.wasEmpty = true;
       }

@@ -73,6 +73,24 @@ describe.each(modes)('copied and truncated between two looks, %s', (mode) => {
     expect(tailing.port.lines).toEqual(numbered(1, 110));
   });
 
+  it.each([
+    0, 10,
+  ])('T33 seen full, then copied and emptied before it was read, with %i lines after that: it is read from the copy', async (more) => {
+    const { log, tailing } = await begun('app.log');
+    // While the rest of the first generation is read from its copy, the second one waits, and is gone by then.
+    tailing.port.onLine = (line) => {
+      if (line !== numbered(105, 105)[0]) return;
+      rotate(log, 2);
+      appendFileSync(log, text(numbered(301, 300 + more)));
+    };
+    appendFileSync(log, text(numbered(101, 110)));
+    rotate(log, 1);
+    appendFileSync(log, text(numbered(201, 240)));
+    const all = [...numbered(1, 110), ...numbered(201, 240), ...numbered(301, 300 + more)];
+    await tailing.gets(...all);
+    expect(tailing.port.lines).toEqual(all);
+  });
+
   it('T33 the last generation is still empty when it is seen', async () => {
     const { log, tailing } = await begun('app.log');
     rotate(log, 1);
