@@ -140,14 +140,7 @@ export class LaneFeeder {
       if (unit.from > at && data[at] === 0) counts.nulBytes += unit.from - at;
       if (envelope === null || !envelope.read(data, unit)) {
         if (envelope !== null && unit.to > unit.from) counts.unparsed++;
-        unit.bare = false;
-        unit.laneData = data;
-        unit.text = data;
-        unit.textFrom = unit.from;
-        unit.textTo = unit.to;
-        unit.laneFrom = unit.laneTo = unit.from;
-        unit.part = false;
-        unit.message = false;
+        unit.isText(data);
         const orphan = envelope?.goesOn === true;
         this.#unitOf(orphan ? lanes.ofOrphan() : lanes.of(data, unit.laneFrom, unit.laneTo), counts);
       } else {
@@ -355,12 +348,19 @@ export class LaneFeeder {
     this.#keepContext(first);
     const passed = log.dropBefore(first);
     this.#lanes.sweep(log.base, needed);
-    if (chunk.end !== 'more') for (const one of [log, this.#lanes]) one.trim();
+    if (chunk.end !== 'more') this.#trim();
     this.#data = nothing;
     this.#view = nothing;
     this.#unit.forget();
     this.#wrapping.envelope?.forget?.();
     return { needed, passed };
+  }
+
+  /** Nothing is open: gives back what a burst needed. */
+  #trim(): void {
+    this.#reads.length = 0;
+    this.#log.trim();
+    this.#lanes.trim();
   }
 
   /** Units behind this place may be a part of a record that is still to come. */

@@ -37,6 +37,16 @@ export class Unit {
   /** It goes on with the open record of its lane, whatever it looks like. */
   joins = false;
 
+  /** It stands in no envelope: all of it is text, of the lane without a name. */
+  isText(data: Buffer): void {
+    this.text = data;
+    this.textFrom = this.from;
+    this.textTo = this.to;
+    this.laneData = data;
+    this.laneFrom = this.laneTo = this.from;
+    this.part = this.message = this.bare = this.joins = false;
+  }
+
   /** Lets the bytes of the chunk go: a reader that waits must not keep them. */
   forget(): void {
     this.text = nothing;
