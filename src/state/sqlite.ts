@@ -54,18 +54,31 @@ export function openImage(bytes: Buffer): Database {
   return wrap(connect(bytes, {}));
 }
 
+/**
+ * All connections and their statements, closed ones too. From Node 24.19 on the process aborts when the garbage collector frees one of
+ * better-sqlite3 12 (its C++ class removes a hook of an environment that is not at hand then), and version 13 does not load in Node 20.
+ * They are few: statements are made once for each text.
+ */
+const kept: { readonly database: BetterSqlite.Database; readonly statements: Map<string, Statement> }[] = [];
+
 function wrap(database: BetterSqlite.Database): Database {
+  const statements = new Map<string, Statement>();
+  kept.push({ database, statements });
   return {
     exec: (sql) => {
       database.exec(sql);
     },
     prepare: (sql) => {
-      const statement = database.prepare<SqlValue[], Row>(sql);
-      return {
-        run: (...values) => statement.run(...values).changes,
-        get: (...values) => statement.get(...values),
-        all: (...values) => statement.all(...values),
+      const known = statements.get(sql);
+      if (known !== undefined) return known;
+      const native = database.prepare<SqlValue[], Row>(sql);
+      const statement: Statement = {
+        run: (...values) => native.run(...values).changes,
+        get: (...values) => native.get(...values),
+        all: (...values) => native.all(...values),
       };
+      statements.set(sql, statement);
+      return statement;
     },
     inTransaction: () => database.inTransaction,
     close: () => {
