@@ -48,9 +48,14 @@ describe('run without a configuration', () => {
 
   it('- names the pipe beside files', async () => {
     const dir = folderWithLog();
+    // Other tasks with ids of their own: those of the same id would be one story.
+    const input = readFileSync(celeryLog)
+      .toString()
+      .replaceAll('email.send', 'pipe.send')
+      .replaceAll(/-4([0-9a-f]{3}-)/g, '-5$1');
     const { stdout } = await run(['run', '--once', '--pack', 'celery', '-', 'worker.log'], {
       cwd: dir,
-      input: readFileSync(celeryLog).toString().replaceAll('email.send', 'pipe.send'),
+      input,
     });
     expect(stdout).toContain(alert);
     expect(stdout).toContain(alert.replace('email.send', 'pipe.send'));
