@@ -3,20 +3,10 @@
  * matching; and requests a second with one line each. Takes what the benchmark's main file gives it; prints its lines.
  */
 import { Agent, request } from 'node:http';
-import { createServer } from 'node:net';
-import { peakMiB } from './measure.mjs';
+import { freePort, peakMiB, thousands } from './measure.mjs';
 
 const perBatch = 1_000;
 const seconds = 4;
-const thousands = (number) => Math.round(number).toLocaleString('en-US');
-
-async function freePort() {
-  const server = createServer();
-  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 const time = '2026-01-05T10:00:00.123Z';
 const json = (text, index) => ({ time, level: 'info', logger: 'app.tasks', msg: text, id: index });

@@ -1,6 +1,7 @@
 /** Runs a program and measures it: wall seconds, processor seconds, the most memory it held. Reads /proc, so Linux only. */
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 
 const ticksPerSecond = 100;
 
@@ -60,3 +61,15 @@ export async function best(times, command, args, options) {
   const fastest = runs.reduce((a, b) => (b.seconds < a.seconds ? b : a));
   return { ...fastest, peakMiB: Math.max(...runs.map((one) => one.peakMiB)) };
 }
+
+/** A port of 127.0.0.1 that nobody listens on. */
+export async function freePort() {
+  const server = createServer();
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+/** A number as people read it. */
+export const thousands = (number) => Math.round(number).toLocaleString('en-US');

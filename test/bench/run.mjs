@@ -69,6 +69,11 @@ const line = (name, mbs, ratio, memory) =>
     `  ${name.padEnd(34)} ${mbs.toFixed(0).padStart(6)} MB/s  ${ratio.padStart(7)}  ${memory === null ? '' : `${memory.toFixed(0).padStart(5)} MiB`}`,
   );
 
+/** The best of three runs over a log, to its end. */
+function bestOnce(config, log) {
+  return best(3, process.execPath, [main, 'run', '--once', '--config', config, '--log-level', 'warn', log]);
+}
+
 async function throughput() {
   for (const celery of [false, true]) {
     const all = rulesOf(1000);
@@ -83,16 +88,7 @@ async function throughput() {
     for (const count of [1, 10, 20, 100, 1000]) {
       const rules = all.slice(0, count);
       const config = configFor(rules);
-      const ours = await best(3, process.execPath, [
-        main,
-        'run',
-        '--once',
-        '--config',
-        config,
-        '--log-level',
-        'warn',
-        log,
-      ]);
+      const ours = await bestOnce(config, log);
       if (ours.code !== 0) console.log(`  tocsin failed: ${ours.code} ${ours.stderr.slice(-2000)}`);
       times[count] = ours.seconds;
       const speed = megabytes / ours.seconds;
@@ -127,16 +123,7 @@ async function envelopes() {
   for (const [name, wrap] of Object.entries(kinds)) {
     const log = join(cache, `${name.replaceAll(/\W+/g, '-')}-${size}.log`);
     makeLog({ path: log, bytes: size * 1e6, rules, matching: 1000, celery: false, wrap });
-    const ours = await best(3, process.execPath, [
-      main,
-      'run',
-      '--once',
-      '--config',
-      configFor(rules),
-      '--log-level',
-      'warn',
-      log,
-    ]);
+    const ours = await bestOnce(configFor(rules), log);
     line(name, size / ours.seconds, ours.code === 0 ? '' : `FAILED ${ours.code}`, ours.peakMiB);
   }
 }
@@ -148,16 +135,7 @@ async function peers() {
   const log = join(cache, `mixed-${size}.log`);
   makeLog({ path: log, bytes: size * 1e6, rules, matching: 1000, celery: false });
   console.log(`\nPeers, 20 rules, ${size} MB (ratio: how many times as fast Tocsin is)`);
-  const ours = await best(3, process.execPath, [
-    main,
-    'run',
-    '--once',
-    '--config',
-    configFor(rules),
-    '--log-level',
-    'warn',
-    log,
-  ]);
+  const ours = await bestOnce(configFor(rules), log);
   line('tocsin', size / ours.seconds, '1', ours.peakMiB);
   const plain = rules.map((rule) => rule.pattern.replace(/\(\?<\w+>/g, '('));
   if (has('mtail')) {

@@ -5,11 +5,10 @@
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, statSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { askDaemon } from '../../dist/daemon/control.js';
-import { cpuSeconds, peakMiB, run } from './measure.mjs';
+import { cpuSeconds, freePort, peakMiB, run, thousands } from './measure.mjs';
 
 const sender = fileURLToPath(new URL('./syslog-sender.mjs', import.meta.url));
 const messageBytes = 200;
@@ -19,15 +18,6 @@ const rsyslogDir = process.env.TOCSIN_RSYSLOG_DIR ?? '/tmp/tocsin-rsyslog';
 
 const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 const has = (command) => spawnSync('sh', ['-c', `command -v ${command}`]).status === 0;
-const thousands = (number) => Math.round(number).toLocaleString('en-US');
-
-async function freePort() {
-  const server = createServer();
-  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 /** Heads of messages as senders write them; `at` is a number below 1,000. */
 const forms = {
