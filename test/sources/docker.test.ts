@@ -1,22 +1,21 @@
 /** The source `docker` against a server of ours that speaks the Engine's API: what is followed, and that no line comes twice or not at all. */
 import { join } from 'node:path';
-import { Readable } from 'node:stream';
 import fc from 'fast-check';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { DockerSourceConfig } from '../../src/model/config.ts';
 import { DockerSource } from '../../src/sources/docker.ts';
 import { DockerFrames } from '../../src/sources/docker-frames.ts';
 import { DockerPlace } from '../../src/sources/docker-place.ts';
-import { watchNothing } from '../../src/system/watch.ts';
 import { type DockerEngine, dockerEngine } from '../support/docker-engine.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { LinePort } from '../support/line-port.ts';
+import { sourceDeps } from '../support/source-deps.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { waitFor } from '../support/wait-for.ts';
 
 function docker(socket: string, options: Partial<DockerSourceConfig> = {}, port = new LinePort()) {
-  const warnings: string[] = [];
   const clock = new FakeClock(Date.UTC(2026, 0, 5, 10));
+  const { deps, warnings } = sourceDeps(port, clock);
   const source = new DockerSource(
     {
       kind: 'docker',
@@ -35,15 +34,7 @@ function docker(socket: string, options: Partial<DockerSourceConfig> = {}, port 
       origin: { file: 'tocsin.yaml', line: 1, column: 1, length: 1 },
       ...options,
     },
-    {
-      port,
-      clock,
-      watch: watchNothing,
-      stdin: Readable.from([]),
-      firstStart: true,
-      timeOf: null,
-      warn: (text) => warnings.push(text),
-    },
+    deps,
   );
   onTestFinished(() => source.stop());
   return { source, port, clock, warnings };

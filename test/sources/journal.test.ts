@@ -1,19 +1,18 @@
 /** The source `journal`: systemd's own journalctl over a real journal, and a stand-in for what the real one does on a bad day. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Readable } from 'node:stream';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { JournalSourceConfig } from '../../src/model/config.ts';
 import { JournalSource } from '../../src/sources/journal.ts';
-import { watchNothing } from '../../src/system/watch.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { noRealJournal, printed, realJournal, standIn, usePath } from '../support/journal.ts';
 import { LinePort } from '../support/line-port.ts';
+import { sourceDeps } from '../support/source-deps.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { waitFor } from '../support/wait-for.ts';
 
 function journal(options: Partial<JournalSourceConfig> = {}, port = new LinePort(), clock = new FakeClock()) {
-  const warnings: string[] = [];
+  const { deps, warnings } = sourceDeps(port, clock);
   const source = new JournalSource(
     {
       kind: 'journal',
@@ -33,15 +32,7 @@ function journal(options: Partial<JournalSourceConfig> = {}, port = new LinePort
       origin: { file: 'tocsin.yaml', line: 1, column: 1, length: 1 },
       ...options,
     },
-    {
-      port,
-      clock,
-      watch: watchNothing,
-      stdin: Readable.from([]),
-      firstStart: true,
-      timeOf: null,
-      warn: (text) => warnings.push(text),
-    },
+    deps,
   );
   onTestFinished(() => source.stop());
   return { source, port, clock, warnings };
