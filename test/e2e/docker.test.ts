@@ -3,9 +3,8 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { dockerEngine } from '../support/docker-engine.ts';
-import { startDaemon, until } from '../support/program.ts';
+import { overRestarts } from '../support/restarts.ts';
 import { shop } from '../support/shop.ts';
-import { waitFor } from '../support/wait-for.ts';
 import { webhookServer } from '../support/webhook-server.ts';
 
 describe('a source `docker`', () => {
@@ -25,7 +24,7 @@ defaults: { limit: none }
     const web = engine.run('web', { labels: { app: 'shop' } });
     const other = engine.run('other');
     let number = 0;
-    const boom = (count: number): void => {
+    const boom = (count: number): number => {
       for (let at = 0; at < count; at++) {
         engine.print(web, `boom in room${++number}\n`, number % 2 === 0 ? 'stdout' : 'stderr');
         engine.print(other, 'boom in nothing\n');
@@ -34,24 +33,9 @@ defaults: { limit: none }
       engine.print(web, 'in between\n');
       engine.print(web, '  File "a.py", line 1, in f\n', 'stderr');
       engine.print(web, `ValueError: of ${number}\n`, 'stderr');
+      return number;
     };
-    const told = () => new Set(server.received.map((one) => one.json.incident.title));
-    boom(20);
-    for (const signal of ['SIGKILL', 'SIGKILL', 'SIGTERM'] as const) {
-      const daemon = await startDaemon(made.dir);
-      boom(20);
-      const want = number;
-      await waitFor('some of it', () => told().size > want - 40, 20_000);
-      await daemon.end(signal);
-      boom(20);
-    }
-    const last = await startDaemon(made.dir);
-    await waitFor('all of it', () => told().size === number, 20_000);
-    await until('all sent', async () => (await last.status()).channels['hook']?.queued === 0);
-    expect((await last.status()).channels['hook']?.ledger).toMatchObject({
-      matched: number,
-      balanced: true,
-    });
+    const last = await overRestarts(made.dir, server, boom);
     expect((await last.status()).sources['web']).toMatchObject({ kind: 'docker', state: 'ok' });
     expect(Math.max(...server.received.map((one) => one.json.incident.count))).toBe(1);
     expect(server.received[0]?.json).toMatchObject({

@@ -86,6 +86,7 @@ describe('SIGTERM', () => {
     const { dir, write, server } = await place();
     for (const delay of [30, 120, 250, 400]) {
       const early = start(['run'], { cwd: dir });
+      // No event is waited for: a moment within the start is what is tried, and any moment must do.
       await new Promise((resolve) => setTimeout(resolve, delay));
       const { code, signal } = await early.end();
       // Before the program had its hands on the signal, the system ends it.
@@ -169,6 +170,7 @@ describe('one daemon for a state directory', () => {
     for (let cycle = 1; cycle <= 20; cycle++) {
       write(`boom in room${cycle}`);
       const running = start(['run'], { cwd: dir });
+      // Each time a little later in the start.
       await new Promise((resolve) => setTimeout(resolve, 100 + cycle * 20));
       await running.end('SIGKILL');
     }
