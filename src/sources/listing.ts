@@ -13,6 +13,8 @@ import {
   type Mount,
   mountOf,
   type Name,
+  namesLater,
+  namesNow,
   type RawPath,
   rawPath,
   statLater,
@@ -117,7 +119,10 @@ export class Listing {
   async #unchanged(nowMs: number): Promise<boolean> {
     if (this.#stale.size > 0) return false;
     for (const [dir, cached] of this.#cache) {
-      if (!this.#fresh(cached, dir, await this.#stat(dir), nowMs)) return false;
+      if (!this.#stillAsStamped(cached, dir, await this.#stat(dir))) return false;
+      if (isRecent(cached, nowMs)) continue;
+      if (!(await this.#sameNames(dir, cached))) return false;
+      this.#cache.set(dir, { ...cached, listedAtMs: nowMs });
     }
     for (const dir of this.#missing) if (!isFault(await this.#stat(dir))) return false;
     for (const glob of this.#globs) if (!glob.magic && this.#lostFolder(glob.pattern)) return false;
@@ -135,15 +140,26 @@ export class Listing {
   }
 
   #fresh(cached: Cached, dir: string, stat: Asked<BigIntStats>, nowMs: number): boolean {
+    return this.#stillAsStamped(cached, dir, stat) && isRecent(cached, nowMs);
+  }
+
+  /** Whether neither its stamp nor an event says that a folder changed. */
+  #stillAsStamped(cached: Cached, dir: string, stat: Asked<BigIntStats>): boolean {
     return (
       !isFault(stat) &&
       !cached.racy &&
       cached.stamp === stat.mtimeNs &&
       cached.inode === stat.ino &&
-      !this.#stale.has(dir) &&
-      nowMs - cached.listedAtMs < fullListingMs &&
-      nowMs >= cached.listedAtMs
+      !this.#stale.has(dir)
     );
+  }
+
+  /** Whether a folder holds what it held. The names alone are asked: of 5,000 files all the rest is megabytes for nothing. */
+  async #sameNames(dir: string, { names }: Cached): Promise<boolean> {
+    const now = (await this.#isRemote(dir)) ? await namesLater(dir) : namesNow(dir);
+    if (isFault(now) || now.length !== names.length) return false;
+    // Names of different bytes can read the same where they are not UTF-8.
+    return names.every(({ text, raw }, at) => text === now[at] && typeof raw === 'string');
   }
 
   async #stat(dir: string): Promise<Asked<BigIntStats>> {
@@ -263,6 +279,11 @@ export class Listing {
     if (mount !== 'remote' || !isFault(await statLater(dir))) this.#mounts.set(dir, mount);
     return mount === 'remote';
   }
+}
+
+/** A clock that was set back proves nothing. */
+function isRecent({ listedAtMs }: Cached, nowMs: number): boolean {
+  return nowMs - listedAtMs < fullListingMs && nowMs >= listedAtMs;
 }
 
 interface Walk {
