@@ -138,6 +138,18 @@ export class Pipeline implements SourcePort {
     this.#arm(offsetMs);
   }
 
+  goOn(from: string, to: string): boolean {
+    const stream = this.#streams.get(from);
+    const position = this.position(to);
+    if (stream === undefined || !stream.reader.goesOnInNext || position === null || this.#streams.has(to))
+      return false;
+    // Notes are of places behind the position, which moves to the other stream with the bytes.
+    this.#positions.set(to, { ...position, reader: stream.reader.saved() });
+    this.#moved.add(to);
+    this.#streams.delete(from);
+    return true;
+  }
+
   forget(key: string): void {
     this.#positions.delete(key);
     this.#moved.delete(key);

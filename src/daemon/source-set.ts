@@ -53,17 +53,27 @@ export class SourceSet {
         begun = true;
       });
     let given: Timer | null = null;
+    let before = source.startProgress?.() ?? 0;
     const patience = new Promise<void>((resolve) => {
-      given = clock.setTimer(startPatienceMs, resolve);
+      const look = (): void => {
+        resolve();
+        if (begun) return;
+        const progress = source.startProgress?.() ?? 0;
+        // Many files, or a slow disk: it begins when all was looked at, and the others meanwhile.
+        if (progress > before) {
+          before = progress;
+          given = clock.setTimer(startPatienceMs, look);
+          return;
+        }
+        // A mount that does not answer: it begins when that does.
+        const detail = 'its files do not answer: is a mount hanging?';
+        pipeline.state(config.name, 'failing', detail);
+        log.warn({ source: config.name }, detail);
+      };
+      given = clock.setTimer(startPatienceMs, look);
     });
+    void starting.then(() => (given as Timer | null)?.cancel());
     await Promise.race([starting, patience]);
-    (given as Timer | null)?.cancel();
-    // A mount that does not answer: it begins when that does, and the others meanwhile.
-    if (!begun) {
-      const detail = 'its files do not answer: is a mount hanging?';
-      pipeline.state(config.name, 'failing', detail);
-      log.warn({ source: config.name }, detail);
-    }
   }
 
   /** Stops what is gone or changed, starts what is new or changed; the rest goes on where it is. */

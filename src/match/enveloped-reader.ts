@@ -48,6 +48,10 @@ export class EnvelopedReader implements Reader {
     this.#feeder = new LaneFeeder(options, wrapping, saved);
   }
 
+  get goesOnInNext(): boolean {
+    return this.#wrapping.envelope?.anyCut === true;
+  }
+
   saved(): SavedPosition['reader'] {
     return this.#feeder.saved(this.#expected);
   }

@@ -146,6 +146,10 @@ class AutoReader implements Reader {
     return (this.#reader as Reader).read(rules, chunk);
   }
 
+  get goesOnInNext(): boolean {
+    return this.#reader?.goesOnInNext === true;
+  }
+
   saved(): SavedPosition['reader'] {
     const saved = this.#reader?.saved() ?? {};
     return this.#format === 'plain' ? saved : { format: this.#format, ...saved };

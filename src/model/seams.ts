@@ -52,6 +52,11 @@ export interface SourcePort {
   positions(source: string): readonly SavedPosition[];
   /** Notes identity facts of a stream; they are committed together with its offset. */
   remember(position: SavedPosition): void;
+  /**
+   * What `from` gave and was not consumed will be given as the first bytes of `to`, of which nothing was given yet. False where lines do
+   * not go on from one stream to the other, and nothing was changed.
+   */
+  goOn(from: string, to: string): boolean;
   /** The stream is gone and read to its end: its saved position may be pruned later. */
   forget(key: string): void;
   /** Resolves once all effects of what was taken so far are durable: true, or false where they can't be made so now. */
@@ -89,6 +94,8 @@ export interface Source {
   stop(): Promise<void>;
   /** Bytes known to be there and not yet taken. */
   lagBytes(): number;
+  /** A number that grows while `start` gets on (files that were looked at). May be absent: what takes long then hangs. */
+  startProgress?(): number;
   /**
    * Goes on with a changed configuration of its own kind: what did not change (an open listener, a connection) is kept. May be
    * absent: then the source is stopped and made anew.

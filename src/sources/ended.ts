@@ -5,7 +5,7 @@
  */
 import { posix } from 'node:path';
 import { type ContentFacts, hashOf, headBytesMax } from './identity.ts';
-import type { Saved } from './streams.ts';
+import type { Saved } from './saved-streams.ts';
 
 /** One stream that ended. */
 export interface Ended {

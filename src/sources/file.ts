@@ -28,6 +28,8 @@ import { Turns } from './turns.ts';
 
 /** Files are looked for at once when a hint comes, but not more often than this in a storm of hints. */
 const hintEveryMs = 2;
+/** Streams whose quiet time is over are told together, at most so often. */
+const quietLookMs = 15;
 
 export class FileSource implements Source {
   readonly name: string;
@@ -128,7 +130,7 @@ export class FileSource implements Source {
         const local = new Map([...folders].filter(([dir]) => !listing.remote(dir)));
         this.#watch.set(local.size === 0 ? local : this.#changes.names.watched(local));
       },
-      lastSeenAt: (path) => this.#open().lastSeenAt(path),
+      lastSeenAt: (path) => this.#open().saved.lastSeenAt(path),
       problem,
       found: () => this.#standing.say(),
       settled: () => this.#changes.settled(),
@@ -180,6 +182,10 @@ export class FileSource implements Source {
     return lag;
   }
 
+  startProgress(): number {
+    return this.#looks.answered;
+  }
+
   #open(): Streams {
     return this.#changes.streams;
   }
@@ -208,8 +214,16 @@ export class FileSource implements Source {
     }
     for (const tail of this.#nameless.over(now)) this.#changes.leave(tail, 'deliver');
     this.#discovery.tick(now);
-    this.#tickAt = now + this.#pace.delayMs();
-    this.#timer = this.#deps.clock.setTimer(this.#pace.delayMs(), () => this.#tick());
+    const delay = this.#delayMs(now);
+    this.#tickAt = now + delay;
+    this.#timer = this.#deps.clock.setTimer(delay, () => this.#tick());
+  }
+
+  /** How long to wait from `now` until the next look, or until the first stream was quiet long enough. */
+  #delayMs(now: number): number {
+    let delay = this.#pace.delayMs();
+    for (const { quietDueAt } of this.#quiet) delay = Math.min(delay, (quietDueAt ?? now) - now);
+    return Math.max(quietLookMs, delay);
   }
 
   #hint(dir: string, name: string | null): void {
@@ -233,7 +247,7 @@ export class FileSource implements Source {
     const hinted = [...this.#hinted];
     this.#hinted.clear();
     for (const item of hinted) this.#looks.hinted(item, now);
-    const delay = this.#pace.delayMs();
+    const delay = this.#delayMs(now);
     if (this.#discovery.due(now)) {
       this.#timer?.cancel();
       this.#tick();

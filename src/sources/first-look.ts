@@ -12,10 +12,12 @@ import { fstatOf } from './files.ts';
 import { headBytesMax, markerBytesMax } from './identity.ts';
 import { compressionOf, isUtf16, peekFile } from './medium.ts';
 import type { Streams } from './streams.ts';
-import { isHole, type Tail } from './tail.ts';
+import type { Tail } from './tail.ts';
 
 /** A hole at the front of a file is passed over in steps of this. */
 const holeStepBytes = 1024 * 1024;
+const zeros = Buffer.alloc(64 * 1024);
+
 export interface FirstLookDeps {
   readonly config: FileSourceConfig;
   readonly deps: { readonly port: SourcePort };
@@ -141,4 +143,13 @@ export class FirstLook {
 /** The name that says what the file may be a copy of; one that lost its name has another by now, or none. */
 function nameOf(tail: Tail): string | null {
   return tail.lostNameAt === null ? posix.basename(tail.path) : null;
+}
+
+/** Whether bytes are nothing but NUL: a hole. */
+function isHole(bytes: Buffer): boolean {
+  for (let at = 0; at < bytes.length; at += zeros.length) {
+    const part = bytes.subarray(at, at + zeros.length);
+    if (part.compare(zeros, 0, part.length) !== 0) return false;
+  }
+  return true;
 }

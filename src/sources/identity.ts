@@ -6,6 +6,7 @@
 import { createHash } from 'node:crypto';
 import type { BigIntStats } from 'node:fs';
 import type { SavedPosition } from '../model/seams.ts';
+import { type Inherited, inheritedRecord, parseInherited } from './inherited.ts';
 
 /** Bytes of the head that are hashed; a shorter file is hashed as far as it goes, with its length. */
 export const headBytesMax = 1024;
@@ -131,7 +132,9 @@ export class ContentMemory {
     }
   }
 
-  facts(offset: number): ContentFacts {
+  /** `offset` is below zero where a stream is still in what it inherited: nothing of the file itself is consumed then. */
+  facts(position: number): ContentFacts {
+    const offset = Math.max(0, position);
     this.#headHash ??= hashOf(this.#head);
     return {
       offset,
@@ -153,6 +156,7 @@ export class ContentMemory {
 /** What the saved identity of a file holds, parsed. */
 export interface SavedIdentity {
   readonly id: FileId;
+  readonly inherited: Inherited;
   readonly generation: number;
   readonly facts: ContentFacts;
   /** Read to its end and left: nothing of it needs to be searched for. */
@@ -184,6 +188,7 @@ export function identityRecord(
     readonly done: boolean;
     readonly skipLine: boolean;
     readonly seenAt: number;
+    readonly inherited: Inherited;
   },
 ): Record<string, string | number> {
   const facts = memory.facts(flags.offset);
@@ -193,7 +198,7 @@ export function identityRecord(
     ino: String(id.ino),
     birth: String(id.birthNs),
     generation,
-    at: flags.offset,
+    at: facts.offset,
     headLength: facts.headLength,
     head: facts.headHash,
     markerLength: facts.markerLength,
@@ -202,6 +207,7 @@ export function identityRecord(
     done: flags.done ? 1 : 0,
     skipLine: flags.skipLine ? 1 : 0,
     seenAt: flags.seenAt,
+    ...inheritedRecord(flags.inherited, flags.offset),
   };
 }
 
@@ -217,7 +223,9 @@ export function parseIdentity(position: SavedPosition): SavedIdentity | null {
     }
     // A marker noted for a later offset than the saved one can't be: then it proves nothing.
     const markerAt = Number(identity['at'] ?? 0);
-    const markerHolds = markerAt <= position.offset;
+    const inherited = parseInherited(identity);
+    const offset = Math.max(0, position.offset - inherited.length);
+    const markerHolds = markerAt <= offset;
     return {
       id: {
         dev: BigInt(identity['dev'] ?? ''),
@@ -225,8 +233,9 @@ export function parseIdentity(position: SavedPosition): SavedIdentity | null {
         birthNs: BigInt(identity['birth'] ?? 0),
       },
       generation: Number(identity['generation'] ?? 0),
+      inherited,
       facts: {
-        offset: position.offset,
+        offset,
         headLength: Number(identity['headLength'] ?? 0),
         headHash: String(identity['head'] ?? ''),
         markerAt,

@@ -40,6 +40,8 @@ export interface LooksDeps {
 export class Looks {
   readonly #with: LooksDeps;
   #remoteLooks = 0;
+  /** Questions that the disk answered so far. */
+  answered = 0;
 
   constructor(deps: LooksDeps) {
     this.#with = deps;
@@ -93,6 +95,7 @@ export class Looks {
   #saw(entry: PathEntry, stat: Asked<BigIntStats>, at: number, hinted: boolean): void {
     const { tail } = entry;
     const { clock, pace, trust } = this.#with;
+    this.answered++;
     if (isFault(stat)) {
       this.#missed(entry, stat.code);
       return;

@@ -27,7 +27,7 @@ const warmForMs = 60_000;
 /** Everything else. */
 const coldEveryMs = 1_000;
 /** Where events tell of a change the poll is there for the one that got lost: active, active in the last minute, asleep. */
-const hotAnnouncedEveryMs = 80;
+const hotAnnouncedEveryMs = 200;
 const warmAnnouncedEveryMs = 1_000;
 const coldAnnouncedEveryMs = 8_000;
 const looksPerSecond = 1_500;
@@ -88,8 +88,9 @@ export class Pace<T extends Paced> {
   /** How long to wait before the next look. */
   delayMs(): number {
     if (this.#hot.size > 0) return hotEveryMs;
-    if (this.#hotAnnounced.items.size + this.#warm.items.size > 0) return warmEveryMs;
-    return this.#cold.items.size > 0 ? sliceMs : sliceAnnouncedMs;
+    if (this.#warm.items.size > 0) return warmEveryMs;
+    if (this.#cold.items.size > 0) return sliceMs;
+    return this.#hotAnnounced.items.size > 0 ? hotAnnouncedEveryMs : sliceAnnouncedMs;
   }
 
   #slice(one: Lane<T>, elapsed: number, now: number, due: T[]): void {

@@ -11,7 +11,8 @@ import { type ContentFacts, inodeName, isTelling } from './identity.ts';
 import type { Listing } from './listing.ts';
 import type { PathEntry } from './paths.ts';
 import { findRest, type Rest } from './rest.ts';
-import type { Saved, Streams } from './streams.ts';
+import type { Saved } from './saved-streams.ts';
+import type { Streams } from './streams.ts';
 import type { Tail } from './tail.ts';
 import type { Turns } from './turns.ts';
 import type { UnseenGenerations } from './unseen.ts';
@@ -71,20 +72,22 @@ export class Rests {
       }
       const tail = this.#with.streams().resumeElsewhere(one, rest, listing.remote(posix.dirname(path)));
       for (const earlier of chain) tail.after.add(earlier);
+      tail.predecessor = chain.at(-1) ?? null;
       chain.push(tail);
       this.#placeRest(tail, rest, one, live);
       turns.want(tail);
       // Its own file went on with another content, and may have been renamed since.
       if (rest.how === 'copy') unseenSince = Math.min(unseenSince, one.identity.seenAt);
     }
-    const lastSeenAt = this.#with.streams().lastSeenAt(path);
+    const lastSeenAt = this.#with.streams().saved.lastSeenAt(path);
     // A file that is known by its content was not rotated meanwhile. An empty one proves nothing: it may have been filled,
     // copied and emptied again.
-    const resumed = live !== null && live.offset > 0 && this.#with.streams().isSavedKey(live.stream.key);
+    const resumed = live !== null && live.offset > 0 && this.#with.streams().saved.has(live.stream.key);
     if (lastSeenAt !== null && !resumed) unseenSince = Math.min(unseenSince, lastSeenAt);
     if (unseenSince !== Number.POSITIVE_INFINITY)
       chain.push(...(await this.#with.unseen.read(path, live, unseenSince, chain.slice())));
     for (const tail of chain) if (tail !== live) live?.after.add(tail);
+    if (live !== null) live.predecessor = chain.findLast((tail) => tail !== live) ?? null;
     const entry = this.#with.paths.get(path);
     if (entry && entry.tail === null) entry.previous = chain.at(-1) ?? null;
   }
@@ -116,7 +119,7 @@ export class Rests {
     tail.endsCut = rest.how === 'copy';
     tail.fresh = false;
     const truncated = live !== null && inodeName(live.id) === inodeName(saved.identity.id);
-    const unread = rest.size === null || rest.size > saved.position.offset;
+    const unread = rest.size === null || rest.size > saved.offset;
     if (truncated && unread) deps.port.count(config.name, 'copytruncate_recovered', 1);
   }
 }

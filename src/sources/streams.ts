@@ -23,13 +23,13 @@ import {
   isTelling,
   markerBytesMax,
   type Peek,
-  parseIdentity,
   provenLength,
-  type SavedIdentity,
   streamKey,
 } from './identity.ts';
+import { noInheritance } from './inherited.ts';
 import { FileMedium, type Medium, peekFile } from './medium.ts';
 import type { Rest } from './rest.ts';
+import { type Saved, SavedStreams, savedOf } from './saved-streams.ts';
 import { Tail, type TailDeps } from './tail.ts';
 
 /** A file just opened. Whoever takes it owns the descriptor. */
@@ -38,10 +38,6 @@ export interface OpenFile {
   readonly stat: BigIntStats;
   readonly path: string;
   readonly remote: boolean;
-}
-export interface Saved {
-  readonly position: SavedPosition;
-  readonly identity: SavedIdentity;
 }
 
 /** Generations that are looked up in the state, at most. */
@@ -62,8 +58,7 @@ export class Streams {
   /** Keys that ran in this process and ended, with where they ended: newer than what the state may have. */
   readonly #left = new Map<string, SavedPosition>();
   readonly #generations = new Map<string, number>();
-  readonly #saved: Saved[] = [];
-  readonly #savedByInode = new Map<string, Saved[]>();
+  readonly saved: SavedStreams;
   readonly #deps: TailDeps;
   readonly #config: FileSourceConfig;
   readonly #timeOf: TimeOf | null;
@@ -72,40 +67,18 @@ export class Streams {
     this.#deps = deps;
     this.#config = config;
     this.#timeOf = timeOf;
-    for (const position of deps.port.positions(config.name)) {
-      const identity = parseIdentity(position);
-      if (identity === null) continue;
-      const saved = { position, identity };
-      this.#saved.push(saved);
-      const inode = inodeName(identity.id);
-      this.#savedByInode.set(inode, [...(this.#savedByInode.get(inode) ?? []), saved]);
-    }
-    this.ended = new EndedStreams(this.#saved, (key) => deps.port.forget(key));
+    this.saved = new SavedStreams(deps.port.positions(config.name));
+    this.ended = new EndedStreams(this.saved.all, (key) => deps.port.forget(key));
   }
 
   /** What was saved for a path and runs nowhere yet, the oldest first. */
   unclaimed(): Saved[] {
-    return this.#saved
+    return this.saved.all
       .filter(
         ({ position, identity }) =>
           !identity.done && !this.#running.has(position.key) && !this.#left.has(position.key),
       )
       .sort((a, b) => a.position.updatedAt - b.position.updatedAt);
-  }
-
-  /** When a path was last seen with all that it had led to, ms of the wall clock, or null. */
-  lastSeenAt(path: string): number | null {
-    const times = this.#saved.filter((s) => s.position.path === path).map((s) => s.identity.seenAt);
-    return times.length === 0 ? null : Math.max(...times);
-  }
-
-  /** Whether the state knows a stream of this file, whatever its content was. An inode alone may have been given again. */
-  knowsFile(id: FileId): boolean {
-    return (this.#savedByInode.get(inodeName(id)) ?? []).some((s) => s.identity.id.birthNs === id.birthNs);
-  }
-
-  isSavedKey(key: string): boolean {
-    return this.#saved.some(({ position }) => position.key === key);
   }
 
   /**
@@ -175,6 +148,7 @@ export class Streams {
       id,
       generation,
       offset: 0,
+      inherited: noInheritance,
       memory,
       before: Buffer.alloc(0),
       skipLine: false,
@@ -198,7 +172,7 @@ export class Streams {
       if (begins(tail.memory.facts(tail.offset))) return true;
     }
     if (this.ended.knowsHead(head)) return true;
-    return this.#saved.some(({ identity }) => !identity.done && begins(identity.facts));
+    return this.saved.all.some(({ identity }) => !identity.done && begins(identity.facts));
   }
 
   /** A saved stream whose rest was found elsewhere. */
@@ -238,7 +212,7 @@ export class Streams {
 
   /** Null where the file was begun anew meanwhile: a head noted from its new content would hide the copy of the old. */
   async #resume(file: OpenFile, saved: Saved, peek: Peek): Promise<Tail | null> {
-    const { offset } = saved.position;
+    const { offset } = saved.identity.facts;
     const from = Math.max(0, offset - markerBytesMax);
     const before = await peek(from, offset - from);
     const head = await peek(0, headBytesMax);
@@ -267,6 +241,7 @@ export class Streams {
       id,
       generation,
       offset: start.offset,
+      inherited: noInheritance,
       memory,
       before: start.offset > 0 ? await peek(from, start.offset - from) : Buffer.alloc(0),
       skipLine: start.skipLine,
@@ -295,13 +270,14 @@ export class Streams {
       path: from.path,
       id: from.id,
       generation: identity.generation,
-      offset: position.offset,
+      offset: from.offset,
+      inherited: identity.inherited,
       memory: new ContentMemory(identity.facts.samples),
       before: from.before,
       skipLine: identity.skipLine,
       remote: from.remote,
     });
-    tail.fresh = position.offset === 0;
+    tail.fresh = from.offset === 0;
     this.#claim(tail);
     return tail;
   }
@@ -336,8 +312,7 @@ export class Streams {
   /** Where a stream stands by the newest knowledge. */
   #latest(key: string): Saved | null {
     const position = this.#left.get(key) ?? this.#deps.port.position(key);
-    const identity = position === null ? null : parseIdentity(position);
-    return position === null || identity === null ? null : { position, identity };
+    return position === null ? null : savedOf(position);
   }
 
   /** The newest generation of a file that the state or this process knows, or null. */
@@ -352,7 +327,7 @@ export class Streams {
         found = { generation, saved };
       }
     };
-    for (const saved of this.#savedByInode.get(inodeName(id)) ?? []) {
+    for (const saved of this.saved.ofInode(inodeName(id))) {
       if (saved.identity.id.birthNs === id.birthNs) note(saved.identity.generation, saved);
     }
     const remembered = this.#generations.get(generationName(id));
@@ -379,10 +354,11 @@ export class Streams {
     const list: Saved[] = known?.saved ? [known.saved] : [];
     // One that ended is gone on with where the file is still that one; the same content elsewhere, or again, is news.
     const open = (saved: Saved): boolean => !saved.identity.done;
-    const more = (this.#savedByInode.get(inodeName(id)) ?? []).filter(open).reverse();
+    const more = this.saved.ofInode(inodeName(id)).filter(open).reverse();
     const samePath = atPath
-      ? this.#saved
-          .filter((s) => open(s) && s.position.path === file.path && s.identity.facts.markerLength > 0)
+      ? this.saved
+          .ofPath(file.path)
+          .filter((s) => open(s) && s.identity.facts.markerLength > 0)
           .reverse()
       : [];
     for (const saved of [...more, ...samePath]) if (!list.includes(saved)) list.push(saved);

@@ -8,12 +8,17 @@
 import type { BigIntStats } from 'node:fs';
 import type { StreamInfo } from '../model/record.ts';
 import type { Chunk, Clock, SavedPosition, SourcePort } from '../model/seams.ts';
-import { type ContentMemory, type FileId, identityRecord, inodeName, markerBytesMax } from './identity.ts';
+import { type ContentMemory, type FileId, identityRecord, inodeName } from './identity.ts';
+import { type Inherited, mayBeInherited, unreadOf } from './inherited.ts';
 import type { Medium } from './medium.ts';
 import { headroomBytes, type ReadBuffers, readBytesMax } from './read-buffers.ts';
+import { ReadPoint } from './read-point.ts';
 
 /** Bytes of one read at least; between this and the most, what the pipeline takes in about 10 ms. */
 const readBytesMin = 32 * 1024;
+/** Where no more than the first is expected, a read asks for the second: so little is read without a thread's help. */
+const fewBytes = 8 * 1024;
+const readFewBytes = 16 * 1024;
 /** A `take` over this time halves the next reads, one under the other doubles them: the process stays responsive. */
 const takeSlowMs = 16;
 const takeFastMs = 4;
@@ -22,15 +27,11 @@ const heldBytesMax = 4 * 1024 * 1024;
 /** A line that comes in parts waits so long for the next one. */
 const staleMs = 5_000;
 
-/** Where a stream is taken up in its middle, so much before it is read again: the first records want the lines before them. */
-const leadBytes = 8 * 1024;
-
 /** Stamps of a disk move in steps of up to 10 ms: two changes within one show the same. */
 const changeGrainMs = 20;
 
 const lineFeed = 10;
 const nothing: Buffer = Buffer.alloc(0);
-const zeros = Buffer.alloc(64 * 1024);
 
 /**
  * How a turn of reading ended. `end`: nothing more for now. `more`: its share is used up. `replaced`: the bytes before the
@@ -49,7 +50,9 @@ export interface TailStart {
   readonly path: string;
   readonly id: FileId;
   readonly generation: number;
+  /** In the file. Below zero: so many bytes of what it inherited are not consumed yet. */
   readonly offset: number;
+  readonly inherited: Inherited;
   readonly memory: ContentMemory;
   /** Up to 256 bytes before the offset. */
   readonly before: Buffer;
@@ -77,6 +80,10 @@ export class Tail {
   endsCut = false;
   /** Streams that must have been read to their end before this one begins. */
   readonly after = new Set<Tail>();
+  /** The stream of the file that this one took the place of, until something of this one is read. */
+  predecessor: Tail | null = null;
+  /** The predecessor that was asked once more whether it is at its end. */
+  passed: Tail | null = null;
   /** Read to the end at least once since its file lost its name. */
   caughtUp = false;
   ended = false;
@@ -100,22 +107,20 @@ export class Tail {
   retryAt = 0;
   retryDelayMs = 0;
   receivedAt: number;
-  readPosition: number;
+  readonly #point: ReadPoint;
   offset: number;
   memory: ContentMemory;
   skipLine: boolean;
   /** What was noted last. */
   remembered: SavedPosition | null = null;
-  #held: Buffer = nothing;
-  #recent: Buffer;
+  #held: Buffer;
+  #inherited: Inherited;
   #readBytes = 64 * 1024;
   readonly #port: SourcePort;
   readonly #clock: Clock;
   readonly #seenAt: TailDeps['seenAt'];
   #reader: SavedPosition['reader'] | null = null;
   #done = false;
-  /** The bytes before the position were shown. */
-  #led = false;
   #headNoted = 0;
 
   constructor(deps: TailDeps, start: TailStart) {
@@ -127,10 +132,11 @@ export class Tail {
     this.id = start.id;
     this.generation = start.generation;
     this.offset = start.offset;
-    this.readPosition = start.offset;
+    this.#point = new ReadPoint(Math.max(0, start.offset), start.before);
+    this.#inherited = start.inherited;
+    this.#held = unreadOf(start.inherited, start.offset);
     this.memory = start.memory;
-    this.#recent = Buffer.from(start.before.subarray(Math.max(0, start.before.length - markerBytesMax)));
-    this.memory.setMarker(this.#recent);
+    this.memory.setMarker(start.before);
     this.skipLine = start.skipLine;
     this.remote = start.remote;
     this.activeAt = deps.clock.monotonic();
@@ -147,6 +153,11 @@ export class Tail {
     this.seenSize = Number(stat.size);
     this.seenChangeNs = stat.ctimeNs;
     this.racy = Math.abs(this.#clock.now() - Number(stat.ctimeNs / 1_000_000n)) < changeGrainMs;
+  }
+
+  /** Bytes of the file before this were read. */
+  get readPosition(): number {
+    return this.#point.position;
   }
 
   /** Bytes read and not yet consumed. */
@@ -166,9 +177,10 @@ export class Tail {
       key: this.stream.key,
       source: this.stream.source,
       path: this.path,
-      offset: this.offset,
+      offset: this.offset + this.#inherited.length,
       identity: identityRecord(this.id, this.generation, this.memory, {
         offset: this.offset,
+        inherited: this.#inherited,
         done: this.#done,
         skipLine: this.skipLine,
         seenAt: this.#seenAt(this.path),
@@ -181,11 +193,26 @@ export class Tail {
 
   /** Moves past bytes that are known to have been taken under another key, or to be nothing. */
   skipTo(offset: number, before: Buffer): void {
+    // What was noted for the reader held at the old place.
+    if (offset !== this.offset) this.#reader = {};
     this.offset = offset;
-    this.readPosition = offset;
-    this.#held = nothing;
-    this.#recent = Buffer.from(before.subarray(Math.max(0, before.length - markerBytesMax)));
-    this.memory.setMarker(this.#recent);
+    this.#point.move(Math.max(0, offset), before);
+    this.#held = unreadOf(this.#inherited, offset);
+    this.memory.setMarker(before);
+  }
+
+  /** What stands open at the end of the file that this one took the place of goes on here, if such lines do. */
+  goOnFrom(old: Tail): void {
+    const bytes = old.#held;
+    if (this.readPosition > 0 || this.offset !== 0 || !mayBeInherited(bytes)) return;
+    if (!this.#port.goOn(old.stream.key, this.stream.key)) return;
+    this.#inherited = { length: bytes.length, bytes };
+    this.#held = bytes;
+    this.offset = -bytes.length;
+    this.#reader = null;
+    this.remember();
+    old.skipTo(old.readPosition, old.#point.before);
+    old.remember();
   }
 
   /** The content goes on in another file, byte for byte: what was read and not consumed stays. */
@@ -230,6 +257,7 @@ export class Tail {
    */
   finish(last: 'deliver' | 'drop', gone: boolean): number {
     this.ended = true;
+    this.predecessor = null;
     this.quietDueAt = null;
     let data = this.#held;
     let dropped = 0;
@@ -248,7 +276,8 @@ export class Tail {
 
   async #readOn(medium: Medium, buffers: ReadBuffers, goOn: (bytes: number) => boolean): Promise<TurnEnd> {
     let index: 0 | 1 = 0;
-    let asked = this.#ask(medium, buffers.at(index));
+    const few = this.seenSize - this.readPosition <= fewBytes;
+    let asked = this.#point.ask(medium, buffers.at(index), few ? readFewBytes : this.#readBytes);
     let shared = 0;
     // What the file showed may be older than what is read now, never newer.
     const askedAt = this.#clock.now();
@@ -256,70 +285,33 @@ export class Tail {
     for (;;) {
       const buffer = buffers.at(index);
       const got = await asked.bytes;
-      const wrong = this.#check(buffer, got, asked.overlap);
+      const wrong = this.#point.check(buffer, got, asked.overlap, this.memory.head);
       if (wrong !== null) return wrong;
       this.provenAt = askedAt;
       this.provenChangeNs = shown;
       const fresh = got - asked.overlap;
       if (fresh <= 0) return 'end';
       const full = fresh === asked.length;
+      const before = this.#point.lead(buffer, asked.overlap);
       // In the middle of a line that is to be skipped they are not what stands before the data.
-      const lead =
-        this.#led || this.skipLine ? null : buffer.subarray(headroomBytes - asked.overlap, headroomBytes);
-      this.#led = true;
+      const lead = this.skipLine ? null : before;
       const data = this.#assemble(buffer, fresh);
       shared += fresh;
       const more = full && goOn(shared);
       index = index === 0 ? 1 : 0;
       // The next read runs in another thread while these bytes are matched in this one. What the last chunk left over
       // was moved before, since the read may overwrite where it lay.
-      if (more) asked = this.#ask(medium, buffers.at(index));
+      if (more) asked = this.#point.ask(medium, buffers.at(index), this.#readBytes);
       if (data.length > 0) this.#deliver(data, full, lead);
       if (!more) return full ? 'more' : 'end';
     }
   }
 
-  #ask(medium: Medium, buffer: Buffer): Asked {
-    const back = this.#led ? this.#recent.length : Math.min(leadBytes, this.readPosition);
-    const overlap = medium.rereads ? Math.max(back, this.#recent.length) : 0;
-    const length = this.#readBytes;
-    const bytes = medium.read(buffer, headroomBytes - overlap, overlap + length, this.readPosition - overlap);
-    // Awaited one round later; until then a failure must not count as unhandled.
-    bytes.catch(() => undefined);
-    return { bytes, overlap, length };
-  }
-
-  /** Each read begins a little before the position: the same bytes must still be there. */
-  #check(buffer: Buffer, got: number, overlap: number): 'replaced' | 'shrunk' | null {
-    if (overlap === 0) return this.readPosition === 0 ? this.#checkHead(buffer, got) : null;
-    if (got < overlap) return 'shrunk';
-    const from = headroomBytes - this.#recent.length;
-    return this.#recent.compare(buffer, from, headroomBytes) === 0 ? null : 'replaced';
-  }
-
-  /** At the very beginning nothing is before it, but the head may have been seen already. */
-  #checkHead(buffer: Buffer, got: number): 'replaced' | 'shrunk' | null {
-    const { head } = this.memory;
-    if (got < head.length) return 'shrunk';
-    return head.compare(buffer, headroomBytes, headroomBytes + head.length) === 0 ? null : 'replaced';
-  }
-
-  #noteRecent(buffer: Buffer, fresh: number): void {
-    if (fresh >= markerBytesMax) {
-      const end = headroomBytes + fresh;
-      this.#recent = Buffer.from(buffer.subarray(end - markerBytesMax, end));
-      return;
-    }
-    const old = this.#recent.subarray(Math.max(0, this.#recent.length + fresh - markerBytesMax));
-    this.#recent = Buffer.concat([old, buffer.subarray(headroomBytes, headroomBytes + fresh)]);
-  }
-
   /** The chunk to present: what was left over, and the fresh bytes behind it. */
   #assemble(buffer: Buffer, fresh: number): Buffer {
     const bytes = buffer.subarray(headroomBytes, headroomBytes + fresh);
-    this.#noteRecent(buffer, fresh);
     this.memory.growHead(bytes, this.readPosition);
-    this.readPosition += fresh;
+    this.#point.advance(buffer, fresh);
     this.receivedAt = this.#clock.now();
     this.activeAt = this.#clock.monotonic();
     this.#stale = false;
@@ -358,31 +350,18 @@ export class Tail {
     const consumed = this.#port.take({
       stream,
       data,
-      offset,
+      offset: offset + this.#inherited.length,
       end,
       receivedAt,
       ...(lead === null || lead.length === 0 ? {} : { before: lead }),
     });
     if (consumed > 0) {
-      this.memory.advance(data, consumed, offset);
+      const before = Math.min(data.length, Math.max(0, -offset));
+      if (consumed > before) this.memory.advance(data.subarray(before), consumed - before, offset + before);
       this.offset = offset + consumed;
+      if (this.offset >= 0) this.#inherited = { ...this.#inherited, bytes: nothing };
       this.remember();
     }
     this.#held = consumed >= data.length ? nothing : data.subarray(consumed);
   }
-}
-
-interface Asked {
-  readonly bytes: Promise<number>;
-  readonly overlap: number;
-  readonly length: number;
-}
-
-/** Whether bytes are nothing but NUL: a hole. */
-export function isHole(bytes: Buffer): boolean {
-  for (let at = 0; at < bytes.length; at += zeros.length) {
-    const part = bytes.subarray(at, at + zeros.length);
-    if (part.compare(zeros, 0, part.length) !== 0) return false;
-  }
-  return true;
 }

@@ -45,6 +45,7 @@ export class UnseenGenerations {
     for (const candidate of await this.#find(path, live, sinceMs)) {
       const tail = await this.#open(candidate);
       for (const earlier of chain) tail.after.add(earlier);
+      tail.predecessor = chain.at(-1) ?? null;
       chain.push(tail);
       this.#with.turns.want(tail);
     }
@@ -87,7 +88,7 @@ export class UnseenGenerations {
         const exact = relations.includes('exact');
         const changedNs = exact ? stat.mtimeNs : 0n;
         // A file that is known already may have been emptied and filled again: its times tell nothing then, its content does.
-        const known = this.#with.streams().knowsFile(fileIdOf(stat));
+        const known = this.#with.streams().saved.knowsFile(fileIdOf(stat));
         const bornNs = stat.birthtimeNs > 0n && !known ? stat.birthtimeNs : changedNs;
         if (!(known && exact) && Number(bornNs / 1_000_000n) < sinceMs - clockGrainMs) continue;
         const file = await openFile(path, raw, remote);

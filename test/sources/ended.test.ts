@@ -1,8 +1,9 @@
 /** What is remembered of streams that ended: bounded, found by name and by head, forgotten oldest first. */
 import { describe, expect, it } from 'vitest';
 import { EndedStreams, endedMax } from '../../src/sources/ended.ts';
-import { ContentMemory, identityRecord, parseIdentity } from '../../src/sources/identity.ts';
-import type { Saved } from '../../src/sources/streams.ts';
+import { ContentMemory, identityRecord } from '../../src/sources/identity.ts';
+import { noInheritance } from '../../src/sources/inherited.ts';
+import { type Saved, savedOf } from '../../src/sources/saved-streams.ts';
 
 function memoryOf(content: string): ContentMemory {
   const memory = new ContentMemory();
@@ -19,7 +20,7 @@ function ended(key: string, content: string, gone = true) {
 
 function saved(key: string, content: string, done: boolean, updatedAt: number): Saved {
   const id = { dev: 1n, ino: 2n, birthNs: 3n };
-  const flags = { offset: content.length, done, skipLine: false, seenAt: 0 };
+  const flags = { offset: content.length, done, skipLine: false, seenAt: 0, inherited: noInheritance };
   const position = {
     key,
     source: 'logs',
@@ -29,9 +30,9 @@ function saved(key: string, content: string, done: boolean, updatedAt: number): 
     reader: {},
     updatedAt,
   };
-  const identity = parseIdentity(position);
-  if (identity === null) throw new Error('not an identity');
-  return { position, identity };
+  const read = savedOf(position);
+  if (read === null) throw new Error('not an identity');
+  return read;
 }
 
 describe('streams that ended', () => {

@@ -216,15 +216,68 @@ describe.each(modes)('files of a container runtime, %s', (mode) => {
     expect(port.messages[2]).toBe('another');
   });
 
-  it('T72 T74 parts in two files, as rotation left them: each comes, and nothing is lost', async () => {
+  it('T72 T74 parts on both sides of a rotation are one line, in each of its streams', async () => {
     const log = join(tempDir(), '0.log');
-    writeFileSync(log, cri('F', 'zero') + cri('P', 'one '));
+    writeFileSync(log, cri('F', 'zero') + cri('P', 'other ', 'stderr') + cri('P', 'one '));
     const { port } = await tailRecords({ paths: [log], mode, more: { rotateWaitMs: 100 } });
     await waitFor('the first', () => port.records.length === 1);
     renameSync(log, `${log}.20261121-022800`);
-    writeFileSync(log, cri('F', 'two') + cri('F', 'three'));
+    writeFileSync(
+      log,
+      cri('P', 'two ') + cri('F', 'three') + cri('F', 'stream', 'stderr') + cri('F', 'four'),
+    );
     await waitFor('all of it', () => port.records.length === 4);
-    expect([...port.messages].sort()).toEqual(['one ', 'three', 'two', 'zero']);
+    expect([...port.messages].sort()).toEqual(['four', 'one two three', 'other stream', 'zero']);
+    await waitFor('the old file is left', () => port.left.length === 1);
+    expect(port.records.length).toBe(4);
+  });
+
+  it('T74 a part at the end of a file that nothing follows is given after a while', async () => {
+    const log = join(tempDir(), '0.log');
+    writeFileSync(log, cri('F', 'zero') + cri('P', 'one '));
+    const clock = jumpingClock();
+    const { port } = await tailRecords({ paths: [log], mode, clock });
+    await waitFor('the first', () => port.records.length === 1);
+    renameSync(log, `${log}.20261121-022800`);
+    writeFileSync(log, cri('F', 'another', 'stderr'));
+    await waitFor('the new file', () => port.messages.includes('another'));
+    clock.jump(5_000);
+    await waitFor('the part', () => port.records.length === 3);
+    expect(port.records.find(({ message }) => message === 'one ')).toMatchObject({ truncated: true });
+  });
+
+  it('a traceback on both sides of a rotation is one record', async () => {
+    const log = join(tempDir(), '0.log');
+    const trace = [
+      'Traceback (most recent call last):',
+      '  File "/app/tasks.py", line 3, in charge',
+      '    pay()',
+    ];
+    writeFileSync(log, cri('F', 'zero') + trace.map((line) => cri('F', line)).join(''));
+    const { port } = await tailRecords({ paths: [log], mode }, { multiline: 'auto' });
+    renameSync(log, `${log}.20261121-022800`);
+    writeFileSync(log, cri('F', 'ValueError: no such card') + cri('F', 'done'));
+    await waitFor('all of it', () => port.records.some(({ raw }) => raw.includes('done')));
+    const record = port.records.find(({ raw }) => raw.includes('Traceback'));
+    expect(record?.raw).toContain('ValueError: no such card');
+  });
+
+  it('T72 what was open at the end of a file is one line after a restart too, and told once', async () => {
+    const log = join(tempDir(), '0.log');
+    writeFileSync(log, cri('F', 'zero') + cri('P', 'one '));
+    const first = await tailRecords({ paths: [log], mode });
+    await waitFor('the first', () => first.port.records.length === 1);
+    renameSync(log, `${log}.20261121-022800`);
+    writeFileSync(log, cri('F', 'other', 'stderr') + cri('P', 'two '));
+    await waitFor('the new file', () => first.port.messages.includes('other'));
+    const saved = structuredClone(first.port.saved);
+    await first.stop();
+    writeFileSync(log, cri('F', 'three') + cri('F', 'four'), { flag: 'a' });
+    const second = await tailRecords({ paths: [log], mode }, {}, saved);
+    await waitFor('the rest', () => second.port.messages.includes('four'));
+    expect([...first.port.messages, ...second.port.messages].sort()).toEqual(
+      ['zero', 'other', 'one two three', 'four'].sort(),
+    );
   });
 
   it('T75 a line without a tag is text', async () => {

@@ -65,6 +65,10 @@ export class RecordPort implements SourcePort {
   remember(position: SavedPosition): void {
     this.saved.set(position.key, position);
   }
+  goOn(): boolean {
+    return false;
+  }
+
   forget(key: string): void {
     this.#readers.delete(key);
   }

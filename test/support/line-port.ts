@@ -97,6 +97,10 @@ export class LinePort implements SourcePort {
     this.saved.set(position.key, position);
   }
 
+  goOn(_from: string, _to: string): boolean {
+    return false;
+  }
+
   forget(key: string): void {
     this.saved.delete(key);
     this.#next.delete(key);

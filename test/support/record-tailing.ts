@@ -52,6 +52,15 @@ export class RecordPort extends LinePort {
     if (chunk.end === 'final') this.#readers.delete(key);
     return consumed;
   }
+
+  override goOn(from: string, to: string): boolean {
+    const reader = this.#readers.get(from);
+    const position = this.saved.get(to);
+    if (!reader?.goesOnInNext || !position) return false;
+    this.saved.set(to, { ...position, reader: reader.saved() });
+    this.#readers.delete(from);
+    return true;
+  }
 }
 
 /** Started. */

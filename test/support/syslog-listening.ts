@@ -91,6 +91,10 @@ export class MessagePort implements SourcePort {
     return [];
   }
   remember(): void {}
+  goOn(): boolean {
+    return false;
+  }
+
   forget(key: string): void {
     this.forgotten.push(key);
   }

@@ -122,9 +122,28 @@ function enveloped(text, producer) {
   return `${text}\n`;
 }
 
+function nextText() {
+  return `2026-01-05 10:00:00 ERROR seq=${n} kind=${n % 10} failed ${'x'.repeat(Math.floor(random() * 200))}`;
+}
+
+function counted() {
+  const kind = String(n % 10);
+  byKind.set(kind, (byKind.get(kind) ?? 0) + 1);
+  n++;
+}
+
+/** A line in two parts, as a container runtime that rotates between them leaves it. */
+function putAcross(old, fresh) {
+  const text = nextText();
+  const part = (tag, some) => `2026-01-05T10:00:00.123456789Z stdout ${tag} ${some}\n`;
+  const half = Math.floor(random() * text.length);
+  writeSync(old, part('P', text.slice(0, half)));
+  writeSync(fresh, part('F', text.slice(half)));
+  counted();
+}
+
 function put(to = fd) {
-  const kind = n % 10;
-  const text = `2026-01-05 10:00:00 ERROR seq=${n} kind=${kind} failed ${'x'.repeat(Math.floor(random() * 200))}`;
+  const text = nextText();
   if (envelope === '') writeSync(to, `${text}\n`);
   else {
     const producer = Math.floor(random() * 40);
@@ -133,8 +152,7 @@ function put(to = fd) {
     );
     writeSync(to, enveloped(text, producer) + enveloped('  more of it', producer) + quiet.join(''));
   }
-  byKind.set(String(kind), (byKind.get(String(kind)) ?? 0) + 1);
-  n++;
+  counted();
 }
 
 async function rotate() {
@@ -149,6 +167,7 @@ async function rotate() {
     put(old);
     fd = openSync(log, 'a');
     put(old);
+    if (envelope === 'cri') putAcross(old, fd);
     closeSync(old);
     // What comes after this belongs to the next.
     generations.push({ number: rotations, name, to: n - 1 });
