@@ -12,7 +12,7 @@ import { fileURLToPath } from 'node:url';
 import { httpBench } from './http.mjs';
 import { makeLog, rulesOf } from './log.mjs';
 import { best, cpuSeconds, peakMiB, residentMiB, run } from './measure.mjs';
-import { syslogBench } from './syslog.mjs';
+import { syslogBench, udpBench } from './syslog.mjs';
 
 const main = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 const args = process.argv.slice(2);
@@ -364,6 +364,10 @@ if (wants('syslog')) {
   const quick = args.includes('--quick');
   const size = quick ? { seconds: 10, messages: 1_000_000 } : { seconds: 60, messages: 5_000_000 };
   await syslogBench({ configFor, startDaemon, rulesOf, dir, ...size });
+}
+if (wants('udp')) {
+  const seconds = args.includes('--quick') ? 5 : 20;
+  await udpBench({ configFor, startDaemon, rulesOf, dir, seconds });
 }
 if (wants('http')) await httpBench({ configFor, startDaemon, rulesOf });
 server.close();

@@ -1,16 +1,17 @@
 /**
  * The drain under load, 200 bytes a message and 100 rules, one message in 1,000 matching: a minute of `loggen` over TCP (received must be
- * sent), the highest rate over TCP (one producer; three with forms of their own) and over UDP without a loss, and syslog-ng and rsyslog
- * writing the same to a file. Takes what the benchmark's main file gives it; prints its lines.
+ * sent), the highest rate over TCP (one producer; three with forms of their own), and syslog-ng and rsyslog writing the same to a file; the
+ * highest rate over UDP without a loss. Takes what the benchmark's main file gives it; prints its lines.
  */
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { askDaemon } from '../../dist/daemon/control.js';
 import { cpuSeconds, freePort, peakMiB, run, thousands } from './measure.mjs';
 
 const sender = fileURLToPath(new URL('./syslog-sender.mjs', import.meta.url));
+const evenSender = fileURLToPath(new URL('./udp-sender.mjs', import.meta.url));
 const messageBytes = 200;
 const perPiece = 1_000;
 const turns = 3;
@@ -50,14 +51,21 @@ async function produce(port, pieces, messages) {
   return times * pieces.length * perPiece;
 }
 
-/** `configFor(rules, more)` writes a configuration, `startDaemon(config)` runs it. `seconds`: how long loggen runs. */
-export async function syslogBench({ configFor, startDaemon, rulesOf, dir, seconds, messages }) {
+/** A daemon that is a drain. `drain()` tells what it has received so far. */
+async function startDrain({ configFor, startDaemon, rulesOf }) {
   const rules = rulesOf(100);
   const port = await freePort();
   const config = configFor(rules, `sources: { drain: { syslog: '127.0.0.1:${port}' } }\n`);
   const child = await startDaemon(config);
   const drain = async () =>
     (await askDaemon(`${config}.state`, { command: 'status', args: {} })).data.sources.drain;
+  return { rules, port, child, drain };
+}
+
+/** `configFor(rules, more)` writes a configuration, `startDaemon(config)` runs it. `seconds`: how long loggen runs. */
+export async function syslogBench(make) {
+  const { dir, seconds, messages } = make;
+  const { rules, port, child, drain } = await startDrain(make);
   /** Waits until no more records come; gives how many came since `before`, and when the last one did. */
   const settled = async (before, wanted) => {
     let last = await drain();
@@ -73,13 +81,12 @@ export async function syslogBench({ configFor, startDaemon, rulesOf, dir, second
   };
   console.log(`\nSyslog, ${messageBytes} bytes a message, 100 rules, one message in 1,000 matching`);
   if (has('loggen')) await steady(port, seconds, drain, settled);
-  else console.log('  loggen is not installed (Debian: syslog-ng-core): no steady minute, no UDP');
+  else console.log('  loggen is not installed (Debian: syslog-ng-core): no steady minute');
   const pieces = Object.keys(forms).map((form) => makePiece(dir, form, rules));
   const producers = { 'one producer': pieces.slice(0, 1), 'three producers, mixed': pieces };
   const ours = {};
   for (const [name, those] of Object.entries(producers))
     ours[name] = await highestTcp(name, those, { port, messages, drain, settled, child });
-  if (has('loggen')) await highestUdp(port, Math.min(20, seconds), { drain, child });
   child.kill('SIGKILL');
   for (const [name, those] of Object.entries(producers)) await peers(dir, name, those, messages, ours[name]);
 }
@@ -130,28 +137,46 @@ async function highestTcp(name, pieces, { port, messages, drain, settled, child 
   return best;
 }
 
-/** loggen begins with as many as it may send in a second, all at once: the first run warms up, and each one begins with a burst. */
-async function highestUdp(port, seconds, { drain, child }) {
-  for (const [rate, during] of [
-    [50_000, 2],
-    ...[50_000, 75_000, 100_000, 125_000, 150_000].map((one) => [one, seconds]),
-  ]) {
-    const before = await drain();
-    const cpu = cpuSeconds(child.pid);
-    const sent = sentBy(
-      await loggen(['-i', '-D', '--rate', String(rate), '-I', String(during), '127.0.0.1', String(port)]),
-    );
-    // The kernel's counter is read once a second.
-    await wait(2_500);
-    const after = await drain();
-    const got = after.records - before.records;
-    const lost = (after.dropped.udp_kernel_drops ?? 0) - (before.dropped.udp_kernel_drops ?? 0);
-    const perMessage = ((cpuSeconds(child.pid) - cpu) / sent) * 1e6;
-    console.log(
-      `  loggen, UDP, ${thousands(rate)}/s asked for ${during} s: ${thousands(sent)} sent (${thousands(sent / during)}/s), ${thousands(got)} received, ` +
-        `${thousands(lost)} dropped by the kernel and counted, ${thousands(sent - got - lost)} lost without a word, ${perMessage.toFixed(1)} µs of processor a datagram`,
-    );
-  }
+/**
+ * The highest rate over UDP without a loss: of a sender that sends evenly, and of `loggen`, each of whose runs begins with as many as it may
+ * send in a second, all at once. The first run warms up.
+ */
+export async function udpBench(make) {
+  const { dir, seconds } = make;
+  const { rules, port, child, drain } = await startDrain(make);
+  const piece = makePiece(dir, '5424', rules);
+  const evenly = (rate, during) =>
+    run(process.execPath, [evenSender, String(port), piece, String(rate), String(during)]);
+  const bursting = (rate, during) =>
+    loggen(['-i', '-D', '--rate', String(rate), '-I', String(during), '127.0.0.1', String(port)]);
+  const kept = Number(readFileSync('/proc/sys/net/core/rmem_max', 'latin1')) / 1024;
+  console.log(
+    `\nSyslog over UDP, ${messageBytes} bytes a message, 100 rules, net.core.rmem_max ${thousands(kept)} KiB`,
+  );
+  await datagrams('to warm up', evenly, 50_000, 2, { drain, child });
+  for (const rate of [50_000, 75_000, 100_000, 110_000, 125_000])
+    await datagrams('sent evenly', evenly, rate, seconds, { drain, child });
+  if (!has('loggen')) console.log('  loggen is not installed (Debian: syslog-ng-core): no bursts');
+  else
+    for (const rate of [50_000, 75_000, 100_000, 125_000])
+      await datagrams('loggen', bursting, rate, seconds, { drain, child });
+  child.kill('SIGKILL');
+}
+
+async function datagrams(name, send, rate, during, { drain, child }) {
+  const before = await drain();
+  const cpu = cpuSeconds(child.pid);
+  const sent = sentBy(await send(rate, during));
+  // The kernel's counter is read once a second.
+  await wait(2_500);
+  const after = await drain();
+  const got = after.records - before.records;
+  const lost = (after.dropped.udp_kernel_drops ?? 0) - (before.dropped.udp_kernel_drops ?? 0);
+  const perMessage = ((cpuSeconds(child.pid) - cpu) / sent) * 1e6;
+  console.log(
+    `  ${name}, ${thousands(rate)}/s asked for ${during} s: ${thousands(sent)} sent (${thousands(sent / during)}/s), ${thousands(got)} received, ` +
+      `${thousands(lost)} dropped by the kernel and counted, ${thousands(sent - got - lost)} lost without a word, ${perMessage.toFixed(1)} µs of processor a datagram`,
+  );
 }
 
 /** syslog-ng and rsyslog taking the same messages over TCP into a file. */

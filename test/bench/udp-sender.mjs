@@ -11,7 +11,7 @@ const messages = readFileSync(path, 'utf8')
   .filter((line) => line !== '')
   .map((line) => Buffer.from(line));
 /** What a pause of this process left undone is not made up for all at once. */
-const burstMs = 4;
+const burstMs = 20;
 
 const socket = createSocket({ type: 'udp4', sendBufferSize: 4 * 1024 * 1024 });
 await new Promise((resolve) => socket.connect(Number(port), '127.0.0.1', resolve));
