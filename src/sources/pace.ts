@@ -31,7 +31,7 @@ const hotAnnouncedEveryMs = 200;
 const warmAnnouncedEveryMs = 1_000;
 const coldAnnouncedEveryMs = 8_000;
 const looksPerSecond = 1_500;
-const looksAnnouncedPerSecond = 250;
+const looksAnnouncedPerSecond = 160;
 /** Time between two slices of sleepers. */
 const sliceMs = 100;
 const sliceAnnouncedMs = 250;

@@ -193,7 +193,7 @@ describe('a journalctl that is not well (a script of ours stands for it)', () =>
     ]);
   });
 
-  it('killed once: it is started again behind the last entry, without an alarm and without a line twice', async () => {
+  it('A14 killed once: it is started again behind the last entry, without an alarm and without a line twice', async () => {
     const dir = standIn(`
 echo "$@" >> "$(dirname "$0")/calls"
 case "$*" in

@@ -198,7 +198,7 @@ describe('syslog: senders', () => {
     expect(on.port.troubles[0]).toMatch(/keeps up to [\d,]+ KiB/);
   });
 
-  it('UDP is read in a thread of its own: when it ends, that is told and counted, and the address is listened on again', async () => {
+  it('A14 UDP is read in a thread of its own: when it ends, that is told and counted, and the address is listened on again', async () => {
     const threads: Worker[] = [];
     const note = (thread: Worker): unknown => threads.push(thread);
     process.on('worker', note);
