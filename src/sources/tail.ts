@@ -82,8 +82,8 @@ export class Tail {
   readonly after = new Set<Tail>();
   /** The stream of the file that this one took the place of, until something of this one is read. */
   predecessor: Tail | null = null;
-  /** The predecessor that was asked once more whether it is at its end. */
-  passed: Tail | null = null;
+  /** The predecessor had grown when this one was to begin, and was let read once more. Not the stream itself: they would be a chain. */
+  letPredecessorRead = false;
   /** Read to the end at least once since its file lost its name. */
   caughtUp = false;
   ended = false;
@@ -204,7 +204,9 @@ export class Tail {
   /** What stands open at the end of the file that this one took the place of goes on here, if such lines do. */
   goOnFrom(old: Tail): void {
     const bytes = old.#held;
-    if (this.readPosition > 0 || this.offset !== 0 || !mayBeInherited(bytes)) return;
+    // Once only: its positions count from the first byte that it inherited, and can't begin before that.
+    if (this.#inherited.length > 0 || this.readPosition > 0 || this.offset !== 0 || !mayBeInherited(bytes))
+      return;
     if (!this.#port.goOn(old.stream.key, this.stream.key)) return;
     this.#inherited = { length: bytes.length, bytes };
     this.#held = bytes;

@@ -53,6 +53,13 @@ export class RecordPort extends LinePort {
     return consumed;
   }
 
+  /** Offset and notes move with what was taken; a source that passed over bytes on its own is further. */
+  override remember(position: SavedPosition): void {
+    const known = this.saved.get(position.key);
+    const further = known === undefined || position.offset > known.offset;
+    super.remember(further ? position : { ...position, offset: known.offset, reader: known.reader });
+  }
+
   override goOn(from: string, to: string): boolean {
     const reader = this.#readers.get(from);
     const position = this.saved.get(to);
