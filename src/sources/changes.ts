@@ -189,11 +189,12 @@ export class Changes {
   async #inherits(tail: Tail): Promise<boolean> {
     const old = tail.predecessor;
     const { turns } = this.#with;
-    if (old === null || old.role !== 'live' || old.ignored !== null || old.copyOf !== null) return true;
+    if (old === null) return true;
     const fd = old.medium?.fd ?? null;
-    const stat = fd === null || tail.passed === old ? null : await fstatOf(fd, old.remote);
+    const goesOn = old.role === 'live' && old.ignored === null && old.copyOf === null;
+    const stat = fd === null || tail.letPredecessorRead || !goesOn ? null : await fstatOf(fd, old.remote);
     if (stat !== null && !isFault(stat) && Number(stat.size) > old.readPosition && !old.ended) {
-      tail.passed = old;
+      tail.letPredecessorRead = true;
       old.caughtUp = false;
       tail.after.add(old);
       turns.want(old);
@@ -201,7 +202,7 @@ export class Changes {
       return false;
     }
     tail.predecessor = null;
-    if (!old.ended && !old.busy && !turns.holds(old)) tail.goOnFrom(old);
+    if (goesOn && !old.ended && !old.busy && !turns.holds(old)) tail.goOnFrom(old);
     return true;
   }
 
