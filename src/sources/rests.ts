@@ -67,6 +67,8 @@ export class Rests {
         if (!isTelling(one.identity.facts))
           unseenSince = Math.min(unseenSince, one.identity.seenAt, one.position.updatedAt);
         else deps.port.count(config.name, 'vanished', 1);
+        // What it inherited is in the state, and in no file any more.
+        if (one.offset < 0) this.#with.streams().endWithoutFile(one);
         deps.port.forget(one.position.key);
         continue;
       }

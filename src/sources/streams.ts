@@ -184,6 +184,20 @@ export class Streams {
     return tail;
   }
 
+  /** A saved stream whose file is nowhere: what it inherited is delivered all the same. */
+  endWithoutFile(saved: Saved): void {
+    const before = Buffer.alloc(0);
+    const tail = this.#make({
+      ...saved,
+      path: saved.position.path,
+      before,
+      remote: false,
+      id: saved.identity.id,
+    });
+    tail.finish('deliver', true);
+    this.end(tail, true);
+  }
+
   /**
    * The stream ended: it is remembered for a while, so that copies of it are known. `gone`: for ever, and what the state holds
    * of it stays there for that only. Were it deleted at once, a crash before the next generation is noted would have a copy
