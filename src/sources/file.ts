@@ -273,7 +273,7 @@ export class FileSource implements Source {
     if (end === 'replaced' || end === 'shrunk') return this.#changes.replaced(tail, end);
     if (end !== 'end' || tail.ended) return;
     tail.caughtUp = true;
-    if (tail.role === 'rest' || (this.#draining && !tail.wanted)) {
+    if (tail.role === 'rest' || (this.#draining && !tail.wanted && !this.#isInherited(tail))) {
       this.#changes.leave(tail, tail.role === 'rest' && tail.endsCut ? 'drop' : 'deliver');
       return;
     }
@@ -282,6 +282,13 @@ export class FileSource implements Source {
       this.#quiet.add(tail);
     }
     this.#release(tail);
+  }
+
+  /** Whether a stream that is still to begin may go on with what this one left open. */
+  #isInherited(tail: Tail): boolean {
+    if (tail.heldBytes === 0) return false;
+    for (const other of this.#open().all) if (other.predecessor === tail) return true;
+    return false;
   }
 
   /** Streams that waited for this one may begin. */
