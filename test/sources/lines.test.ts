@@ -1,10 +1,10 @@
 /** Odd lines in real files, read as the daemon reads them: long, broken, in pieces, in the envelopes of containers. */
-import { appendFileSync, renameSync, writeFileSync } from 'node:fs';
+import { appendFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { jumpingClock } from '../support/jumping-clock.ts';
-import { tailRecords } from '../support/record-tailing.ts';
-import type { Mode } from '../support/tailing.ts';
+import { RecordPort, tailRecords } from '../support/record-tailing.ts';
+import { type Mode, makeTailing } from '../support/tailing.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { waitFor } from '../support/wait-for.ts';
 
@@ -278,6 +278,70 @@ describe.each(modes)('files of a container runtime, %s', (mode) => {
     expect([...first.port.messages, ...second.port.messages].sort()).toEqual(
       ['zero', 'other', 'one two three', 'four'].sort(),
     );
+  });
+
+  it('T72 what a file inherited is given after a restart too when that file is gone by then', async () => {
+    const log = join(tempDir(), '0.log');
+    writeFileSync(log, cri('F', 'zero') + cri('P', 'one '));
+    const first = await tailRecords({ paths: [log], mode });
+    await waitFor('the first', () => first.port.records.length === 1);
+    renameSync(log, `${log}.20261121-022800`);
+    writeFileSync(log, cri('F', 'other', 'stderr'));
+    await waitFor('the new file', () => first.port.messages.includes('other'));
+    const saved = structuredClone(first.port.saved);
+    await first.stop();
+    rmSync(log);
+    const second = await tailRecords({ paths: [log], mode }, {}, saved);
+    await waitFor('the part', () => second.port.records.length > 0);
+    expect(second.port.messages).toEqual(['one ']);
+  });
+
+  it('T72 a file inherits once: what comes to the old one after that is given there, and no place is lost', async () => {
+    const log = join(tempDir(), '0.log');
+    writeFileSync(log, cri('F', 'zero') + cri('P', 'one '));
+    const clock = jumpingClock();
+    const first = await tailRecords({ paths: [log], mode, clock });
+    await waitFor('the first', () => first.port.records.length === 1);
+    renameSync(log, `${log}.20261121-022800`);
+    // A line whose end is not there yet.
+    const [head, end] = ['2026-11-21T02:28:14.500000000Z stdout F ', 'two\n'];
+    writeFileSync(log, head);
+    await waitFor('the new file', () =>
+      [...first.port.saved.values()].some(({ identity }) => Number(identity['inherited'] ?? 0) > 0),
+    );
+    clock.jump(5_000);
+    await waitFor('a quiet time', () => first.port.records.length === 2);
+    const saved = structuredClone(first.port.saved);
+    await first.stop();
+    appendFileSync(`${log}.20261121-022800`, cri('P', 'late '));
+    const second = await tailRecords({ paths: [log], mode }, {}, saved);
+    await waitFor('both are read', () => second.source.lagBytes() <= 100 && second.port.chunks.length > 1);
+    appendFileSync(log, end + cri('F', 'three'));
+    await waitFor('the new lines', () => second.port.messages.includes('three'));
+    const again = structuredClone(second.port.saved);
+    await second.stop();
+    appendFileSync(log, cri('F', 'four'));
+    const third = await tailRecords({ paths: [log], mode }, {}, again);
+    await waitFor('the last line', () => third.port.messages.includes('four'));
+    const all = [first, second, third].flatMap(({ port }) => port.messages);
+    expect(all.filter((message) => !message.startsWith('late')).sort()).toEqual(
+      ['zero', 'one ', 'two', 'three', 'four'].sort(),
+    );
+  });
+
+  it('T72 parts on both sides of a rotation are one line where all is read once, to its end', async () => {
+    const log = join(tempDir(), '0.log');
+    writeFileSync(log, cri('F', 'zero') + cri('P', 'one '));
+    const first = await tailRecords({ paths: [log], mode });
+    await waitFor('the first', () => first.port.records.length === 1);
+    const saved = structuredClone(first.port.saved);
+    await first.stop();
+    renameSync(log, `${log}.20261121-022800`);
+    writeFileSync(log, cri('F', 'two') + cri('F', 'three'));
+    const port = new RecordPort({}, saved);
+    const { source } = makeTailing({ paths: [log], mode, port, firstStart: false });
+    await source.drain();
+    expect(port.messages).toEqual(['one two', 'three']);
   });
 
   it('T75 a line without a tag is text', async () => {
