@@ -283,13 +283,19 @@ export class Changes {
       if (known !== entry.tail) await this.#names.attach(entry, known);
       return;
     }
+    const before = entry.tail;
     const file = await openFile(path, raw, remote);
     if ('code' in file) {
       this.#refused(entry, file.code);
       return;
     }
-    this.#with.problem(path, null);
-    await this.#successors.open(entry, file);
+    try {
+      await this.#successors.open(entry, file);
+    } catch (error) {
+      // It was opened, and a read of it failed. Told and asked again as if it could not be opened.
+      if (entry.tail === null || entry.tail === before) this.#refused(entry, faultOf(error).code);
+      throw error;
+    }
   }
 
   /** What this program prints is not read: each alert in it would be the next alert. */

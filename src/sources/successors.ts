@@ -25,6 +25,7 @@ export interface SuccessorsDeps {
   readonly orphan: (tail: Tail) => void;
   readonly named: (tail: Tail) => void;
   readonly starting: () => boolean;
+  readonly problem: (path: string, text: string | null) => void;
 }
 
 export class Successors {
@@ -45,11 +46,12 @@ export class Successors {
       if (raced !== entry.tail) await names.attach(entry, raced);
       return;
     }
-    if (old !== null && (await goesOnIn(old, file))) {
+    const tail = await this.#streamOf(entry, old, file);
+    this.#with.problem(entry.found.path, null);
+    if (tail === old) {
       await this.#moveOver(entry, old, file);
       return;
     }
-    const tail = await this.#with.streams().open(file, { initial: entry.initial, atPath: old === null });
     // While everything is found at the start nothing is read, and all of it may be more than can be open at once.
     this.#with.descriptors.used(tail);
     // The time it was seen stays the old one until everything between is known, and noted: a crash may come any time.
@@ -66,6 +68,17 @@ export class Successors {
       turns.release(tail);
     }
     turns.want(tail);
+  }
+
+  /** The stream that reads this file: the path's old one where the file goes on with its content. Closes what can't be read. */
+  async #streamOf(entry: PathEntry, old: Tail | null, file: OpenFile): Promise<Tail> {
+    try {
+      if (old !== null && (await goesOnIn(old, file))) return old;
+      return await this.#with.streams().open(file, { initial: entry.initial, atPath: old === null });
+    } catch (error) {
+      closeQuietly(file.fd);
+      throw error;
+    }
   }
 
   async #moveOver(entry: PathEntry, old: Tail, file: OpenFile): Promise<void> {

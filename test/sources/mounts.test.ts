@@ -1,5 +1,5 @@
 /** Files on a mount that hangs or fails, as a network's does: the others are read as if nothing were, and nothing is lost or twice. */
-import { appendFileSync, renameSync, writeFileSync } from 'node:fs';
+import { appendFileSync, readdirSync, readlinkSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { canHang, hangingDisk } from '../support/hanging-disk.ts';
@@ -81,4 +81,34 @@ describe.skipIf(!canHang)('a mount of its own (needs /dev/fuse and mount)', () =
     const again = await restart(tailing, { paths: [join(disk.dir, 'app.log')] });
     await again.gets(...numbered(111, 115));
   });
+
+  it('T54 a new file that opens and can not be read: said, asked again, its descriptors closed, and read once it can be', async () => {
+    const disk = await hangingDisk();
+    const log = join(disk.behind, 'app.log');
+    const mounted = join(disk.dir, 'app.log');
+    const openFiles = (): number =>
+      readdirSync('/proc/self/fd').filter((fd) => linkOf(`/proc/self/fd/${fd}`).startsWith(mounted)).length;
+    writeFileSync(log, text(numbered(1, 100)));
+    const tailing = await tail({ paths: [mounted] });
+    await tailing.gets(...numbered(1, 100));
+    await disk.fail('EIO');
+    renameSync(log, `${log}.1`);
+    writeFileSync(log, text(numbered(101, 105)));
+    await waitFor('the error', () => tailing.port.states.at(-1)?.includes('EIO'));
+    const began = performance.now();
+    await waitFor('some more tries', () => performance.now() - began > 1_500);
+    expect(openFiles()).toBeLessThanOrEqual(3);
+    expect(tailing.warnings).toHaveLength(1);
+    await disk.heal();
+    await tailing.gets(...numbered(1, 105));
+    await waitFor('the state', () => tailing.port.states.at(-1) === 'ok');
+  });
 });
+
+function linkOf(path: string): string {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return '';
+  }
+}
