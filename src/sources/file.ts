@@ -303,8 +303,11 @@ export class FileSource implements Source {
   #failed(tail: Tail, error: unknown): void {
     const { code } = faultOf(error);
     const tooMany = code === 'EMFILE' || code === 'ENFILE';
-    tail.medium?.close();
-    tail.medium = null;
+    // Of a file without a name the descriptor may be all that is left. A stale one leads nowhere.
+    if (tail.lostNameAt === null || code === 'ESTALE') {
+      tail.medium?.close();
+      tail.medium = null;
+    }
     if (tooMany) this.#changes.fewerFiles();
     if (tail.role === 'rest') {
       this.#deps.port.count(this.name, 'vanished', 1);

@@ -159,7 +159,11 @@ export class Looks {
 
   #atDescriptor(item: Item, tail: Tail): void {
     const fd = tail.medium?.fd ?? null;
-    if (fd === null) return;
+    if (fd === null) {
+      // Its descriptor failed: it is searched, or left, and others may wait for that.
+      if (item.kind === 'orphan' && this.#with.clock.monotonic() >= tail.retryAt) this.#with.want(tail);
+      return;
+    }
     if (!tail.remote) {
       const stat = fstatNow(fd);
       if (!isFault(stat)) this.#grew(item, tail, stat);

@@ -103,6 +103,26 @@ describe.skipIf(!canHang)('a mount of its own (needs /dev/fuse and mount)', () =
     await tailing.gets(...numbered(1, 105));
     await waitFor('the state', () => tailing.port.states.at(-1) === 'ok');
   });
+
+  it.each([
+    'EIO',
+    'ESTALE',
+  ] as const)('T54 a file that lost its name while reads answered %s is read once they work, and its successor comes', async (code) => {
+    const disk = await hangingDisk();
+    const log = join(disk.behind, 'app.log');
+    writeFileSync(log, text(numbered(1, 100)));
+    const tailing = await tail({ paths: [join(disk.dir, 'app.log')] });
+    await tailing.gets(...numbered(1, 100));
+    await disk.fail(code);
+    renameSync(log, `${log}.1`);
+    appendFileSync(`${log}.1`, text(numbered(101, 110)));
+    await waitFor('the error', () => tailing.warnings.some((warning) => warning.includes(code)));
+    await disk.heal();
+    writeFileSync(log, text(numbered(111, 115)));
+    await tailing.gets(...numbered(1, 115));
+    expect(tailing.port.lines).toEqual(numbered(1, 115));
+    await waitFor('the state', () => tailing.port.states.at(-1) === 'ok');
+  });
 });
 
 function linkOf(path: string): string {
