@@ -6,7 +6,8 @@
 import type { Format } from '../model/config.ts';
 import { headOf } from './celery.ts';
 import { cleanString } from './clean.ts';
-import { parseJsonLine, writeJsonText } from './formats/json-line.ts';
+import { parseJsonLine } from './formats/json-line.ts';
+import { writeJsonText } from './formats/json-text.ts';
 import { isLogfmt, parseLogfmt, writeLogfmtText } from './formats/logfmt.ts';
 import { type Head, noHead } from './head.ts';
 import type { Lane } from './lane.ts';

@@ -5,7 +5,7 @@
 import { type CarriedFacts, factsMark, laneMark, textMark } from '../../model/carried.ts';
 import { levels } from '../../model/record.ts';
 import type { Envelope, EnvelopeFacts, Framing, FramingHow, Unit } from '../unwrap.ts';
-import { fieldsOf } from './json-line.ts';
+import { fieldsOf } from './bounded-fields.ts';
 
 /** Cuts at the ends of messages that the source knows. */
 export class FrameUnits implements Framing {

@@ -7,7 +7,7 @@ import { SyslogHead } from '../syslog-head.ts';
 import { Unit } from '../unwrap.ts';
 import { CriEnvelope } from './cri.ts';
 import { DockerEnvelope } from './docker.ts';
-import { writeJsonText } from './json-line.ts';
+import { writeJsonText } from './json-text.ts';
 import { isLogfmt } from './logfmt.ts';
 import { barOf } from './prefix.ts';
 

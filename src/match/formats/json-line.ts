@@ -1,111 +1,20 @@
 /**
- * Reads a log line that is a JSON object, twice: every line as bytes, for the text that is searched (the message and the
- * trace, unescaped); and the few that a rule may want as values, for fields, level and time. What `JSON.parse` refuses is
- * no JSON line. Big or deep values are kept as text, so that nothing grows without a limit.
+ * Reads a log line that is a JSON object as values, for the few lines that a rule may want: message, trace, level, time, logger and
+ * fields, by the keys of the known loggers. Also makes a record of an object that came another way. What `JSON.parse` refuses is no
+ * JSON line.
  */
-import type { Fields, FieldValue, Level } from '../../model/record.ts';
+import type { Fields, Level } from '../../model/record.ts';
 import { levelOf, stampOf } from '../stamps.ts';
-import { JsonCursor, unescapeJson } from './json-cursor.ts';
+import { fieldsOf } from './bounded-fields.ts';
 import {
   type KeyRole,
   levelRole,
   loggerRole,
   messageRole,
-  roleOfBytes,
   roleOfKey,
   timeRole,
   traceRole,
 } from './json-keys.ts';
-
-/** What one line holds that is searched. */
-export interface JsonText {
-  /** Bytes written: message, and behind a line feed the trace. 0 where the line names no message and no trace. */
-  length: number;
-  /** It says more than an object in somebody's text would: a message with a time, level or logger. */
-  telling: boolean;
-}
-
-/** Fields of one record: so many names, so many characters in all, so deep. What is beyond is left out or kept as text. */
-const maxNames = 100;
-const maxCharacters = 16_384;
-const maxValue = 2_048;
-const maxDepth = 6;
-
-const cursor = new JsonCursor();
-
-/**
- * Writes the searched text of a line into `into` at `start`, which must have room for as many bytes as the line has and one
- * more. False where the bytes are no JSON object.
- */
-export function writeJsonText(
-  data: Buffer,
-  from: number,
-  to: number,
-  into: Buffer,
-  start: number,
-  found: JsonText,
-): boolean {
-  if (!cursor.begin(data, from, to)) return false;
-  let messageRank = 99;
-  let messageFrom = 0;
-  let messageTo = 0;
-  let messageEscape = -1;
-  let traceRank = 99;
-  let traceFrom = 0;
-  let traceTo = 0;
-  let slowly = false;
-  let sign = 0;
-  while (cursor.next()) {
-    const key = roleOfBytes(data, cursor.keyFrom, cursor.keyTo);
-    if (key === null) continue;
-    const { role, rank } = key;
-    if (role === messageRole) {
-      if (rank < messageRank && cursor.isString && cursor.valueTo > cursor.valueFrom) {
-        messageRank = rank;
-        messageFrom = cursor.valueFrom;
-        messageTo = cursor.valueTo;
-        messageEscape = cursor.escaped ? cursor.escapeAt : -1;
-      }
-    } else if (role === traceRole) {
-      if (!cursor.isString) slowly ||= data[cursor.valueFrom] === 0x7b || data[cursor.valueFrom] === 0x5b;
-      else if (rank < traceRank && cursor.escaped) {
-        traceRank = rank;
-        traceFrom = cursor.valueFrom;
-        traceTo = cursor.valueTo;
-      }
-    } else sign++;
-  }
-  if (!cursor.ended) return false;
-  found.telling = messageRank < 99 && sign > 0;
-  if (slowly) return writeSlowly(data, from, to, into, start, found);
-  let out = start;
-  if (messageRank < 99) {
-    if (messageEscape >= 0) out = unescapeJson(data, messageFrom, messageTo, into, out, messageEscape);
-    else out += data.copy(into, out, messageFrom, messageTo);
-  }
-  if (traceRank < 99) {
-    into[out++] = 0x0a;
-    out = unescapeJson(data, traceFrom, traceTo, into, out);
-  }
-  found.length = out - start;
-  return true;
-}
-
-/** Traces that are objects or lists: the text of them is made as it is for a record. */
-function writeSlowly(
-  data: Buffer,
-  from: number,
-  to: number,
-  into: Buffer,
-  start: number,
-  found: JsonText,
-): boolean {
-  const record = parseJsonLine(data.toString('utf8', from, to), 'UTC', 0);
-  if (record === null) return false;
-  const text = record.trace === '' ? record.message : `${record.message}\n${record.trace}`;
-  found.length = into.write(text.slice(0, to - from), start, 'utf8');
-  return true;
-}
 
 /** A JSON line as values. */
 export interface JsonRecord {
@@ -221,7 +130,7 @@ function listTrace(list: readonly unknown[]): string {
 }
 
 /** Pino's and bunyan's numbers, Python's `levelno`, syslog's severities, and every known word. */
-export function levelOfValue(key: string, value: unknown): Level | null {
+function levelOfValue(key: string, value: unknown): Level | null {
   if (typeof value === 'string') {
     if (/^\d$/.test(value)) return syslogLevels[Number(value)] ?? null;
     return levelOf(value.replace(/^.*\./, ''));
@@ -233,7 +142,7 @@ export function levelOfValue(key: string, value: unknown): Level | null {
 }
 
 /** Levels by syslog's severity. */
-export const syslogLevels: readonly Level[] = [
+const syslogLevels: readonly Level[] = [
   'emergency',
   'alert',
   'critical',
@@ -269,49 +178,4 @@ function timeOfValue(
     return time === null ? null : { time, zoned: true };
   }
   return stampOf(value, tz, receivedAt);
-}
-
-/** The fields of an object within the limits. Without prototypes, so that no key means more than its value. */
-export function fieldsOf(
-  object: Record<string, unknown>,
-  without: ReadonlySet<string | undefined> = new Set(),
-): Record<string, FieldValue> {
-  const budget = { names: maxNames, characters: maxCharacters };
-  const fields: Record<string, FieldValue> = Object.create(null);
-  for (const key of Object.keys(object)) {
-    if (without.has(key)) continue;
-    if (budget.names-- <= 0) break;
-    const value = bounded(object[key], 1, budget);
-    if (value !== undefined) fields[key.slice(0, maxValue)] = value;
-  }
-  return fields;
-}
-
-function bounded(
-  value: unknown,
-  depth: number,
-  budget: { names: number; characters: number },
-): FieldValue | undefined {
-  if (value === null || typeof value === 'boolean' || typeof value === 'number') return value;
-  if (typeof value === 'string') {
-    const room = Math.min(maxValue, Math.max(0, budget.characters));
-    budget.characters -= Math.min(value.length, room);
-    return value.length > room ? `${value.slice(0, room).toWellFormed()}…` : value;
-  }
-  if (typeof value !== 'object' || depth >= maxDepth) return depth >= maxDepth ? '…' : undefined;
-  if (Array.isArray(value)) {
-    const list: FieldValue[] = [];
-    for (const one of value) {
-      if (budget.names-- <= 0) break;
-      list.push(bounded(one, depth + 1, budget) ?? null);
-    }
-    return list;
-  }
-  const nested: Record<string, FieldValue> = Object.create(null);
-  for (const key of Object.keys(value)) {
-    if (budget.names-- <= 0) break;
-    const one = bounded((value as Record<string, unknown>)[key], depth + 1, budget);
-    if (one !== undefined) nested[key.slice(0, maxValue)] = one;
-  }
-  return nested;
 }
