@@ -5,9 +5,9 @@ import { type Severity, severities } from '../model/rule.ts';
 import type { Clock } from '../model/seams.ts';
 import type { Desk } from '../notify/desk.ts';
 import type { Logger } from '../system/log.ts';
+import type { SenderEvents } from './answers.ts';
 import type { ChannelFacts } from './lanes.ts';
 import type { SelfWatch } from './self-watch.ts';
-import type { SenderEvents } from './sender.ts';
 
 /** A channel that fails for so long is said to fail; a hiccup is not. */
 const failingMs = 60_000;
