@@ -51,6 +51,17 @@ export class EngineApi {
     return { ended, close: () => response.destroy() };
   }
 
+  /** What went wrong, in words that say what to do about the socket. */
+  explain(error: unknown): string {
+    const socket = this.#socketPath;
+    const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+    if (code === 'ENOENT') return `${socket} is not there: is the engine running?`;
+    if (code === 'EACCES' || code === 'EPERM')
+      return `${socket} may not be opened: add the user that Tocsin runs as to the group docker`;
+    if (code === 'ECONNREFUSED') return `nobody answers on ${socket}: is the engine running?`;
+    return `${socket}: ${error instanceof Error ? error.message : String(error)}`;
+  }
+
   /** The head of an answer must come in time; what follows may be quiet for days. */
   #get(path: string): Promise<IncomingMessage> {
     return new Promise((resolve, reject) => {

@@ -1,43 +1,26 @@
 /**
- * The source `docker`: the logs of containers, by the Engine's socket. Takes which containers are wanted, by name, label or image;
- * follows those that are there and those that come, and goes on in each behind the last line consumed. The Engine's events say what
- * comes and goes; when they break off, everything is looked at again. Does not read what a logging driver doesn't give back.
+ * The source `docker`: the logs of containers, by the Engine's socket. Follows the containers that are meant, those that are there and
+ * those that come, and goes on in each behind the last line consumed; one that was removed is read to its end. When to look is told by
+ * `docker-events.ts`. Does not read what a logging driver doesn't give back.
  */
 import type { DockerSourceConfig } from '../model/config.ts';
-import { backoffMs } from '../model/duration.ts';
-import type { Source, Timer } from '../model/seams.ts';
-import { EngineApi, EngineError, type EngineStream } from './docker-api.ts';
+import type { Source } from '../model/seams.ts';
+import { EngineApi, EngineError } from './docker-api.ts';
+import { ContainerChoice, type Listed, nameOf } from './docker-choice.ts';
+import { EngineEvents } from './docker-events.ts';
 import { type ContainerFacts, DockerLog, keyOf } from './docker-log.ts';
 import type { SourceDeps } from './sources.ts';
 
-const backoff = { baseMs: 1_000, capMs: 60_000 };
-/** Events may be lost: everything is looked at again so often. */
-const resyncMs = 60_000;
-/** And so soon where a log broke off. */
-const soonMs = 1_000;
 /** What a container printed last may still be on its way when the Engine says that it is removed. */
 const lastWordsMs = 10_000;
-const eventsPath = `/events?filters=${encodeURIComponent('{"type":["container"]}')}`;
-
-interface Listed {
-  readonly Id: string;
-  readonly Names?: readonly string[];
-  readonly Image?: string;
-  readonly Labels?: Readonly<Record<string, string>>;
-  readonly State?: string;
-  /** Seconds. */
-  readonly Created?: number;
-}
 
 export class DockerSource implements Source {
   readonly name: string;
   readonly #config: DockerSourceConfig;
   readonly #deps: SourceDeps;
   readonly #api: EngineApi;
-  readonly #names: readonly RegExp[];
-  readonly #exclude: readonly RegExp[];
-  readonly #images: readonly RegExp[];
-  readonly #labels: readonly (readonly [string, RegExp])[];
+  readonly #events: EngineEvents;
+  readonly #choice: ContainerChoice;
   readonly #logs = new Map<string, DockerLog>();
   /** Of containers that were removed, read to their end. */
   readonly #leaving = new Set<DockerLog>();
@@ -45,12 +28,9 @@ export class DockerSource implements Source {
   readonly #reading = new Map<string, Promise<void>>();
   /** Why a container can't be read, by id. */
   readonly #problems = new Map<string, string>();
-  #events: EngineStream | null = null;
-  #timer: Timer | null = null;
   #syncing: Promise<void> = Promise.resolve();
   /** Containers that are older were there before the very first start, ms. */
   readonly #firstAt: number;
-  #failures = 0;
   #stopped = false;
 
   constructor(config: DockerSourceConfig, deps: SourceDeps) {
@@ -58,22 +38,25 @@ export class DockerSource implements Source {
     this.#config = config;
     this.#deps = deps;
     this.#api = new EngineApi(config.socket, deps.clock);
-    this.#names = config.names.map(wildcard);
-    this.#exclude = config.exclude.map(wildcard);
-    this.#images = config.images.map(wildcard);
-    this.#labels = Object.entries(config.containerLabels).map(([name, value]) => [name, wildcard(value)]);
+    this.#events = new EngineEvents({
+      api: this.#api,
+      clock: deps.clock,
+      look: () => this.#sync(),
+      removed: (id) => this.#removed(id),
+      lost: (what, failures) => this.#lost(what, failures),
+    });
+    this.#choice = new ContainerChoice(config);
     // Those that came since anything was saved last are new; without anything saved, those that come from now on.
     const saved = deps.port.positions(config.name).map(({ updatedAt }) => updatedAt);
     this.#firstAt = saved.length > 0 ? Math.max(...saved) : deps.clock.now();
   }
 
   async start(): Promise<void> {
-    await this.#connect();
+    await this.#events.open();
   }
 
   async drain(): Promise<void> {
-    this.#timer?.cancel();
-    this.#events?.close();
+    this.#events.close();
     await this.#syncing;
     this.#stopped = true;
     this.#stopLogs();
@@ -86,14 +69,13 @@ export class DockerSource implements Source {
         log.finish();
       }
     } catch (error) {
-      this.#deps.port.state(this.name, 'failing', this.#explain(error));
+      this.#deps.port.state(this.name, 'failing', this.#api.explain(error));
     }
   }
 
   async stop(): Promise<void> {
     this.#stopped = true;
-    this.#timer?.cancel();
-    this.#events?.close();
+    this.#events.close();
     this.#stopLogs();
     await this.#syncing;
     this.#stopLogs();
@@ -110,70 +92,10 @@ export class DockerSource implements Source {
     return held;
   }
 
-  /** Listens for events first, so that nothing comes between them and the list. */
-  async #connect(): Promise<void> {
-    if (this.#stopped) return;
-    try {
-      let rest = '';
-      const events = await this.#api.stream(eventsPath, (data) => {
-        const lines = (rest + data.toString('utf8')).split('\n');
-        rest = lines.pop() ?? '';
-        if (rest.length > 1_000_000) rest = '';
-        for (const line of lines) this.#happened(line);
-      });
-      this.#events = events;
-      await this.#sync();
-      this.#failures = 0;
-      this.#resyncLater(resyncMs);
-      void events.ended.then(() => this.#lost(new Error('the engine closed the connection')));
-    } catch (error) {
-      this.#lost(error);
-    }
-  }
-
-  #lost(error: unknown): void {
-    if (this.#stopped) return;
-    this.#events?.close();
-    this.#events = null;
-    this.#timer?.cancel();
-    const delay = backoffMs(++this.#failures, backoff, () => 1);
-    const what = `${this.#explain(error)}; tried again in ${Math.round(delay / 1_000)} s`;
-    // An engine that restarts is gone for a moment.
-    if (this.#failures > 1 || this.#logs.size === 0) this.#deps.port.state(this.name, 'failing', what);
+  /** An engine that restarts is gone for a moment: that is not a failure yet. */
+  #lost(what: string, failures: number): void {
+    if (failures > 1 || this.#logs.size === 0) this.#deps.port.state(this.name, 'failing', what);
     else this.#deps.warn?.(what);
-    this.#timer = this.#deps.clock.setTimer(delay, () => void this.#connect());
-  }
-
-  #resyncLater(delayMs: number): void {
-    if (this.#stopped) return;
-    this.#timer?.cancel();
-    this.#timer = this.#deps.clock.setTimer(delayMs, () => {
-      if (this.#events === null || this.#stopped) return;
-      void this.#sync().then(
-        () => this.#resyncLater(resyncMs),
-        (error: unknown) => this.#lost(error),
-      );
-    });
-  }
-
-  #happened(line: string): void {
-    let event: {
-      readonly Action?: string;
-      readonly status?: string;
-      readonly Actor?: { readonly ID?: string };
-      readonly id?: string;
-    };
-    try {
-      event = JSON.parse(line) as typeof event;
-    } catch {
-      return;
-    }
-    const action = event.Action ?? event.status ?? '';
-    const id = event.Actor?.ID ?? event.id;
-    if (id === undefined) return;
-    if (action === 'destroy' || action === 'remove') this.#removed(id);
-    else if (action === 'start' || action === 'rename' || action === 'die')
-      void this.#sync().catch((error: unknown) => this.#lost(error));
   }
 
   /** One look at a time at what there is: new ones are followed, those that were removed are forgotten. */
@@ -227,7 +149,7 @@ export class DockerSource implements Source {
     const reading = ended.then(() => {
       this.#reading.delete(one.Id);
       // It ends when the container stops, but also when the connection breaks: then it still runs.
-      if (this.#events !== null && !this.#problems.has(one.Id)) this.#resyncLater(soonMs);
+      if (!this.#problems.has(one.Id)) this.#events.lookSoon();
     });
     this.#reading.set(one.Id, reading);
   }
@@ -274,18 +196,7 @@ export class DockerSource implements Source {
   async #list(): Promise<Listed[]> {
     const listed = (await this.#api.json('/containers/json?all=1')) as unknown;
     if (!Array.isArray(listed)) throw new Error('the engine gave no list of containers');
-    return (listed as Listed[]).filter((one) => typeof one.Id === 'string' && this.#isMeant(one));
-  }
-
-  #isMeant(one: Listed): boolean {
-    const name = nameOf(one);
-    if (this.#names.length > 0 && !this.#names.some((test) => test.test(name))) return false;
-    if (this.#exclude.some((test) => test.test(name))) return false;
-    if (this.#images.length > 0 && !this.#images.some((test) => test.test(one.Image ?? ''))) return false;
-    return this.#labels.every(([label, test]) => {
-      const value = one.Labels?.[label];
-      return value !== undefined && test.test(value);
-    });
+    return (listed as Listed[]).filter((one) => typeof one.Id === 'string' && this.#choice.isMeant(one));
   }
 
   async #inspect(one: Listed): Promise<ContainerFacts> {
@@ -312,24 +223,4 @@ export class DockerSource implements Source {
     const { port, clock } = this.#deps;
     return { api: this.#api, port, clock, source: this.name, labels: this.#config.labels };
   }
-
-  #explain(error: unknown): string {
-    const { socket } = this.#config;
-    const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-    if (code === 'ENOENT') return `${socket} is not there: is the engine running?`;
-    if (code === 'EACCES' || code === 'EPERM')
-      return `${socket} may not be opened: add the user that Tocsin runs as to the group docker`;
-    if (code === 'ECONNREFUSED') return `nobody answers on ${socket}: is the engine running?`;
-    return `${socket}: ${error instanceof Error ? error.message : String(error)}`;
-  }
-}
-
-function nameOf(one: Listed): string {
-  return (one.Names?.[0] ?? one.Id.slice(0, 12)).replace(/^\//, '');
-}
-
-/** `*` is anything; the whole text must match. */
-function wildcard(pattern: string): RegExp {
-  const parts = pattern.split('*').map((part) => part.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&'));
-  return new RegExp(`^${parts.join('.*')}$`, 'su');
 }
