@@ -1,7 +1,7 @@
 /**
- * The door to the yaml package: text in, nodes with places or problems out. Guards before it parses (depth), counts
- * while it unfolds aliases, and takes every warning of the parser as an error, since each is a silent trap
- * (`host: !eng` loses its tag). One file is one document with a map at its top. Never throws.
+ * The door to the yaml package: text in, nodes with places or problems out. Guards before it parses (depth) and takes every
+ * warning of the parser as an error, since each is a silent trap (`host: !eng` loses its tag). One file is one document with a map
+ * at its top. Never throws.
  */
 import {
   Composer,
@@ -16,9 +16,8 @@ import {
   Parser,
   type Scalar,
 } from 'yaml';
-import type { Problem, ProblemCode } from '../model/problem.ts';
+import type { Problem } from '../model/problem.ts';
 import {
-  originAt,
   quoteShort,
   type YamlEntry,
   type YamlFile,
@@ -27,16 +26,12 @@ import {
   type YamlScalar,
   yamlFile,
 } from './nodes.ts';
+import { Anchors } from './yaml-anchors.ts';
 import { findTooDeep } from './yaml-depth.ts';
-import { explainYaml } from './yaml-messages.ts';
+import { keyProblems, noWordProblem, syntaxProblems, warningProblem, yamlProblem } from './yaml-problems.ts';
 
 /** Real files have five levels. Parsing 900 and more, three times in a row, was seen to abort the process. */
 export const depthMax = 64;
-/** Nodes after aliases are unfolded; 256 KiB of YAML hold at most about half of it. */
-const nodesMax = 200_000;
-const aliasesMax = 100;
-/** Syntax problems that are shown of one file: one slip causes a row of them. */
-const syntaxProblemsMax = 5;
 
 export type YamlResult =
   | { readonly ok: true; readonly root: YamlMap; readonly problems: readonly Problem[] }
@@ -53,7 +48,7 @@ export function readYaml(path: string, text: string): YamlResult {
   } catch (error) {
     // The parser promises not to throw; a range error of its recursion would still be a text that a person can't have meant.
     const message = `the YAML parser gave up: ${error instanceof Error ? error.message : String(error)}`;
-    return failed([problem(file, 'E_YAML_SYNTAX', 0, 1, message, null)]);
+    return failed([yamlProblem(file, 'E_YAML_SYNTAX', 0, 1, message, null)]);
   }
 }
 
@@ -64,7 +59,7 @@ function failed(problems: readonly Problem[]): YamlResult {
 function tooDeep(file: YamlFile, at: number): YamlResult {
   const message = `lists and maps are nested more than ${depthMax} deep here`;
   const hint = 'no rule needs more than ten levels: look for a bracket that was not closed';
-  return failed([problem(file, 'E_YAML_DEPTH', at, at + 1, message, hint)]);
+  return failed([yamlProblem(file, 'E_YAML_DEPTH', at, at + 1, message, hint)]);
 }
 
 /** The first document, and where a second one begins. */
@@ -89,18 +84,15 @@ function compose(
 
 function parse(file: YamlFile, tokens: readonly string[]): YamlResult {
   const { first, second } = compose(file.text, tokens);
-  const problems = complaintsOf(file, first, second);
+  const problems = syntaxProblems(file, first?.errors ?? [], second);
   if (problems.length > 0 || first === null) return failed(problems);
-  for (const warning of first.warnings) {
-    const said = explainYaml(warning.code, warning.message, file.text, warning.pos[0]);
-    problems.push(problem(file, 'E_YAML_WARNING', warning.pos[0], warning.pos[1], said.message, said.hint));
-  }
+  for (const warning of first.warnings) problems.push(warningProblem(file, warning));
   const top = first.contents;
   if (top === null || (isScalar(top) && top.value === null)) {
     const hint = 'an empty file is not taken for "no rules": write something, or take the file away';
     return failed([
       ...problems,
-      problem(file, 'E_EMPTY', 0, 1, 'the file holds nothing but blanks and comments', hint),
+      yamlProblem(file, 'E_EMPTY', 0, 1, 'the file holds nothing but blanks and comments', hint),
     ]);
   }
   const root = new Converter(file, problems).convert(top, null, '');
@@ -109,48 +101,9 @@ function parse(file: YamlFile, tokens: readonly string[]): YamlResult {
     const found = root.kind === 'list' ? 'a list' : quoteShort(root.text);
     const message = `expected a map at the top of the file, found ${found}`;
     const hint = 'put keys with a colon at the top, such as `rules:` with the list below it';
-    return failed([...problems, problem(file, 'E_TYPE', root.start, root.end, message, hint)]);
+    return failed([...problems, yamlProblem(file, 'E_TYPE', root.start, root.end, message, hint)]);
   }
   return { ok: true, root, problems };
-}
-
-/** One problem a line, a few a file: one slip makes the parser stumble several times. */
-function complaintsOf(file: YamlFile, document: Document.Parsed | null, second: number | null): Problem[] {
-  const errors = (document?.errors ?? []).map(({ code, message, pos }) => ({
-    code: code as string,
-    message,
-    pos,
-  }));
-  if (second !== null) errors.push({ code: 'MULTIPLE_DOCS', message: '', pos: [second, second + 3] });
-  const problems: Problem[] = [];
-  const lines = new Set<number>();
-  for (const { code, message, pos } of errors.sort((a, b) => a.pos[0] - b.pos[0])) {
-    const said = explainYaml(code, message, file.text, pos[0]);
-    const found = problem(file, said.code, pos[0], pos[1], said.message, said.hint);
-    if (lines.has(found.origin.line) || problems.length >= syntaxProblemsMax) continue;
-    lines.add(found.origin.line);
-    problems.push(found);
-  }
-  return problems;
-}
-
-function problem(
-  file: YamlFile,
-  code: ProblemCode,
-  start: number,
-  end: number,
-  message: string,
-  hint: string | null,
-): Problem {
-  return {
-    code,
-    level: 'error',
-    origin: originAt(file, start, end),
-    keyPath: '',
-    message,
-    hint,
-    scope: null,
-  };
 }
 
 /** A node that can still be put into its parent. */
@@ -159,10 +112,7 @@ type Loose<T> = { -readonly [K in keyof T]: T[K] };
 class Converter {
   readonly #file: YamlFile;
   readonly #problems: Problem[];
-  /** Anchors that are finished, and how many nodes they stand for. */
-  readonly #anchors = new Map<string, { node: YamlNode; weight: number }>();
-  #weight = 0;
-  #aliases = 0;
+  readonly #anchors = new Anchors();
   #stopped = false;
 
   constructor(file: YamlFile, problems: Problem[]) {
@@ -173,14 +123,11 @@ class Converter {
   /** Null once a limit was hit: a problem says which. */
   convert(node: unknown, parent: YamlMap | YamlNode | null, key: string | number): YamlNode | null {
     if (this.#stopped) return null;
-    const before = this.#weight;
-    this.#weight += 1;
+    const before = this.#anchors.count();
     if (isAlias(node)) return this.#alias(node.source, node.range?.[0] ?? 0, node.range?.[1] ?? 0);
     const made = this.#make(node as Node | null, parent, key);
     const anchor = (node as { anchor?: string } | null)?.anchor;
-    if (made !== null && anchor !== undefined) {
-      this.#anchors.set(anchor, { node: made, weight: this.#weight - before });
-    }
+    if (made !== null && anchor !== undefined) this.#anchors.keep(anchor, made, before);
     return made;
   }
 
@@ -242,22 +189,12 @@ class Converter {
       const keyNode = this.convert(item.key, map, '');
       if (keyNode === null) return null;
       if (keyNode.kind !== 'scalar') {
-        const hint = 'put quotes around text that begins with { or [';
-        this.#problems.push(
-          problem(
-            this.#file,
-            'E_YAML_SYNTAX',
-            keyNode.start,
-            keyNode.end,
-            'a key must be a word, found a list or a map',
-            hint,
-          ),
-        );
+        this.#problems.push(noWordProblem(keyNode));
         continue;
       }
       const value = this.convert(item.value ?? null, map, keyNode.text);
       if (value === null) return null;
-      this.#checkKey(keyNode, seen);
+      this.#problems.push(...keyProblems(keyNode, seen.get(keyNode.text)));
       seen.set(keyNode.text, keyNode);
       // Where nothing is written, the place is right behind the key.
       const placed =
@@ -269,50 +206,13 @@ class Converter {
     return entries;
   }
 
-  #checkKey(key: YamlScalar, seen: ReadonlyMap<string, YamlScalar>): void {
-    const earlier = seen.get(key.text);
-    if (earlier) {
-      const line = originAt(this.#file, earlier.start, earlier.end).line;
-      const message = `the key ${quoteShort(key.text)} is given twice, first in line ${line}`;
-      this.#problems.push(
-        problem(
-          this.#file,
-          'E_YAML_DUPLICATE_KEY',
-          key.start,
-          key.end,
-          message,
-          'keep one of them: the other would be lost',
-        ),
-      );
-    }
-    if (key.text === '<<' && key.style === 'plain') {
-      const hint = 'put what rules share under `defaults:`, or write the keys out';
-      this.#problems.push(
-        problem(this.#file, 'E_YAML_ALIAS', key.start, key.end, 'merge keys (<<) are not read', hint),
-      );
-    }
-  }
-
   #alias(name: string, start: number, end: number): YamlNode | null {
-    this.#aliases += 1;
-    const anchor = this.#anchors.get(name);
-    this.#weight += anchor?.weight ?? 0;
-    if (!anchor) {
-      const hint = `text that begins with * needs quotes: '*${name}'`;
-      this.#stop(start, end, `there is no anchor &${name} before this *${name}`, hint);
-      return null;
-    }
-    if (this.#aliases > aliasesMax || this.#weight > nodesMax) {
-      const message = `aliases unfold to more than ${nodesMax} values, or there are more than ${aliasesMax} of them`;
-      this.#stop(start, end, message, 'put what rules share under `defaults:`');
-      return null;
-    }
-    return anchor.node;
-  }
-
-  #stop(start: number, end: number, message: string, hint: string): void {
+    const unfolded = this.#anchors.unfold(name);
+    if (unfolded.node !== null) return unfolded.node;
     this.#stopped = true;
-    this.#problems.push(problem(this.#file, 'E_YAML_ALIAS', start, end, message, hint));
+    const { message, hint } = unfolded;
+    this.#problems.push(yamlProblem(this.#file, 'E_YAML_ALIAS', start, end, message, hint));
+    return null;
   }
 }
 
