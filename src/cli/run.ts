@@ -105,7 +105,7 @@ function withDefaultPack(flags: RunFlags, bare: boolean): RunFlags {
 }
 
 function sayWhatRuns(io: CliIo, daemon: Daemon, configPath: string | null): void {
-  const { config } = daemon;
+  const { config } = daemon.parts;
   complain(
     io,
     `tocsin ${io.version}${configPath === null ? ', without a configuration' : `, ${configPath}`}`,
@@ -170,8 +170,8 @@ async function untilEnd(io: CliIo, daemon: Daemon, once: boolean, ready: () => v
   try {
     ready();
     const code = once
-      ? await Promise.race([finishOnce(daemon), stop.then(() => exitCodes.no)])
-      : await Promise.race([stop.then(() => exitCodes.done), finishPipes(daemon)]);
+      ? await Promise.race([finishOnce(daemon.parts), stop.then(() => exitCodes.no)])
+      : await Promise.race([stop.then(() => exitCodes.done), finishPipes(daemon.parts)]);
     const deadline = io.clock.setTimer(stopMs, () => io.exitNow(code));
     await daemon.stop();
     deadline.cancel();

@@ -7,40 +7,42 @@ import type { Delivery } from '../model/seams.ts';
 import type { Store, Table } from '../model/store.ts';
 import type { ControlRequest } from './control.ts';
 import type { Daemon } from './daemon.ts';
+import type { Parts } from './parts.ts';
 import { statusOf } from './status.ts';
 import { testNotification } from './test-message.ts';
 
 export async function answerCommand(daemon: Daemon, request: ControlRequest): Promise<unknown> {
   const { args } = request;
+  const { parts } = daemon;
   switch (request.command) {
     case 'status':
-      return statusOf(daemon);
+      return statusOf(parts);
     case 'reload': {
       const result = await daemon.reload();
       return { outcome: result.outcome, problems: result.problems };
     }
     case 'silence-add': {
-      const silence = addSilence(daemon.store, args, daemon.options.clock.now());
-      daemon.engine.reloadSilences();
-      daemon.pipeline.commit();
+      const silence = addSilence(parts.store, args, parts.options.clock.now());
+      parts.engine.reloadSilences();
+      parts.pipeline.commit();
       return silence;
     }
     case 'silence-list':
-      return listSilences(daemon.store, daemon.options.clock.now());
+      return listSilences(parts.store, parts.options.clock.now());
     case 'silence-end': {
-      const silence = endSilence(daemon.store, String(args['id']), daemon.options.clock.now());
-      daemon.engine.reloadSilences();
-      daemon.pipeline.commit();
+      const silence = endSilence(parts.store, String(args['id']), parts.options.clock.now());
+      parts.engine.reloadSilences();
+      parts.pipeline.commit();
       return silence;
     }
     case 'dead-letters-list':
-      return daemon.sender.letters.list(1_000);
+      return parts.sender.letters.list(1_000);
     case 'dead-letters-retry':
     case 'dead-letters-drop': {
       const id = String(args['id']);
       const retry = request.command === 'dead-letters-retry';
-      const done = retry ? daemon.sender.retry(id) : daemon.sender.letters.drop(id);
-      daemon.pipeline.commit();
+      const done = retry ? parts.sender.retry(id) : parts.sender.letters.drop(id);
+      parts.pipeline.commit();
       if (!done)
         throw new TocsinError(
           'E_UNKNOWN',
@@ -49,9 +51,9 @@ export async function answerCommand(daemon: Daemon, request: ControlRequest): Pr
       return { id };
     }
     case 'send-test':
-      return sendTestThrough(daemon, String(args['channel']));
+      return sendTestThrough(parts, String(args['channel']));
     case 'incidents':
-      return daemon.store
+      return parts.store
         .table<unknown>('incidents')
         .scan('', 1_000)
         .map((one) => one.value);
@@ -61,15 +63,15 @@ export async function answerCommand(daemon: Daemon, request: ControlRequest): Pr
 }
 
 /** The same lane, the same channel object, the same request as an alert's. */
-async function sendTestThrough(daemon: Daemon, name: string): Promise<unknown> {
+async function sendTestThrough(parts: Parts, name: string): Promise<unknown> {
   const notification = testNotification({
     channel: name,
-    labels: daemon.config.labels,
-    now: daemon.options.clock.now(),
+    labels: parts.config.labels,
+    now: parts.options.clock.now(),
   });
-  const under = daemon.sender.test(name, notification);
+  const under = parts.sender.test(name, notification);
   if (under) return deliveryReport(await under);
-  const unusable = daemon.config.channels.find((channel) => channel.name === name)?.unusable;
+  const unusable = parts.config.channels.find((channel) => channel.name === name)?.unusable;
   const detail =
     unusable ?? `the running daemon has no channel ${JSON.stringify(name)}; is the configuration reloaded?`;
   return { delivered: false, status: null, body: '', detail };

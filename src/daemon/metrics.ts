@@ -1,10 +1,10 @@
 /** The numbers of the daemon for Prometheus, taken from its status when they are asked for. No label ever comes from a log line. */
 import { createMetrics } from '../system/metrics.ts';
-import type { Daemon } from './daemon.ts';
+import type { Parts } from './parts.ts';
 import { statusOf } from './status.ts';
 
 /** Gives the text of `/metrics`. */
-export function daemonMetrics(daemon: Daemon): () => Promise<string> {
+export function daemonMetrics(parts: Parts): () => Promise<string> {
   const metrics = createMetrics();
   const gauge = (name: string, help: string, labels: readonly string[] = []) =>
     metrics.gauge({ name, help, labels });
@@ -30,7 +30,7 @@ export function daemonMetrics(daemon: Daemon): () => Promise<string> {
   ]);
   const balanced = gauge('ledger_balanced', '1 while the account adds up.', ['channel']);
   metrics.beforeRender(() => {
-    const status = statusOf(daemon);
+    const status = statusOf(parts);
     up.set(status.uptime_s, {});
     configOk.set(status.config.ok ? 1 : 0, {});
     stateOk.set(status.state_ok ? 1 : 0, {});

@@ -1,8 +1,8 @@
 /** Whether the daemon does all of its work: what `/readyz` answers. */
-import type { Daemon } from './daemon.ts';
+import type { Parts } from './parts.ts';
 
 /** What is missing, a short phrase each; empty when all is well. */
-export function notReady({ loaded, stateOk, pipeline, config, sender }: Daemon): readonly string[] {
+export function notReady({ loaded, stateOk, pipeline, config, sender }: Parts): readonly string[] {
   const missing: string[] = [];
   if (loaded.origin !== 'files') {
     missing.push(

@@ -3,7 +3,7 @@ import { isBalanced, newAccounts } from '../incidents/accounts.ts';
 import type { RuleStats } from '../incidents/docs.ts';
 import type { Ledger, OutboxItem } from '../model/intent.ts';
 import type { Store } from '../model/store.ts';
-import type { Daemon } from './daemon.ts';
+import type { Parts } from './parts.ts';
 
 export interface LedgerStatus extends Ledger {
   readonly balanced: boolean;
@@ -49,20 +49,20 @@ function ledgerStatus(ledger: Readonly<Ledger>): LedgerStatus {
 }
 
 /** The status of a running daemon. */
-export function statusOf(daemon: Daemon): Status {
-  const { config, loaded, pipeline, engine, sender } = daemon;
-  const now = daemon.options.clock.now();
+export function statusOf(parts: Parts): Status {
+  const { config, loaded, pipeline, engine, sender } = parts;
+  const now = parts.options.clock.now();
   const sources: Record<string, SourceStatus> = {};
   for (const source of config.sources) {
     const facts = pipeline.factsOf(source.name);
-    const quiet = facts.state === 'failing' ? null : daemon.quietWatch.standing(source.name);
+    const quiet = facts.state === 'failing' ? null : parts.quietWatch.standing(source.name);
     sources[source.name] = {
       kind: source.kind,
       state: quiet?.state ?? facts.state,
       detail: quiet?.detail ?? facts.detail,
       records: facts.records,
       bytes: facts.bytes,
-      lag_bytes: daemon.sources.lagBytes(source.name),
+      lag_bytes: parts.sources.lagBytes(source.name),
       dropped: facts.dropped,
       last_record_at: facts.lastRecordAt === null ? null : new Date(facts.lastRecordAt).toISOString(),
     };
@@ -84,12 +84,12 @@ export function statusOf(daemon: Daemon): Status {
     };
   }
   return {
-    version: daemon.options.version,
+    version: parts.options.version,
     running: true,
-    uptime_s: Math.max(0, Math.round((now - daemon.startedAt) / 1000)),
-    state_ok: daemon.stateOk,
+    uptime_s: Math.max(0, Math.round((now - parts.startedAt) / 1000)),
+    state_ok: parts.stateOk,
     config: {
-      loaded_at: new Date(daemon.loadedAt).toISOString(),
+      loaded_at: new Date(parts.loadedAt).toISOString(),
       ok: loaded.origin === 'files' && !loaded.problems.some((problem) => problem.level === 'error'),
       origin: loaded.origin === 'files' && loaded.config === null ? 'before' : loaded.origin,
       problems: loaded.problems.map(({ code, level, origin, keyPath, message, hint }) => ({
