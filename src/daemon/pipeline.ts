@@ -138,12 +138,12 @@ export class Pipeline implements SourcePort {
     this.#arm(offsetMs);
   }
 
-  goOn(from: string, to: string): boolean {
+  handOver(from: string, to: string): boolean {
     const stream = this.#streams.get(from);
     const position = this.position(to);
-    if (stream === undefined || !stream.reader.goesOnInNext || position === null || this.#streams.has(to))
+    if (stream === undefined || !stream.reader.handsOver || position === null || this.#streams.has(to))
       return false;
-    // Notes are of places behind the position, which moves to the other stream with the bytes.
+    // The reader's notes are of places behind what was consumed: they hold where the same bytes are given again, in whichever stream.
     this.#positions.set(to, { ...position, reader: stream.reader.saved() });
     this.#moved.add(to);
     this.#streams.delete(from);

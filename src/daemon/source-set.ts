@@ -52,17 +52,17 @@ export class SourceSet {
       .finally(() => {
         begun = true;
       });
-    let given: Timer | null = null;
-    let before = source.startProgress?.() ?? 0;
+    let timer: Timer | null = null;
+    let progressBefore = source.startProgress?.() ?? 0;
     const patience = new Promise<void>((resolve) => {
       const look = (): void => {
         resolve();
         if (begun) return;
         const progress = source.startProgress?.() ?? 0;
         // Many files, or a slow disk: it begins when all was looked at, and the others meanwhile.
-        if (progress > before) {
-          before = progress;
-          given = clock.setTimer(startPatienceMs, look);
+        if (progress > progressBefore) {
+          progressBefore = progress;
+          timer = clock.setTimer(startPatienceMs, look);
           return;
         }
         // A mount that does not answer: it begins when that does.
@@ -70,9 +70,9 @@ export class SourceSet {
         pipeline.state(config.name, 'failing', detail);
         log.warn({ source: config.name }, detail);
       };
-      given = clock.setTimer(startPatienceMs, look);
+      timer = clock.setTimer(startPatienceMs, look);
     });
-    void starting.then(() => (given as Timer | null)?.cancel());
+    void starting.then(() => (timer as Timer | null)?.cancel());
     await Promise.race([starting, patience]);
   }
 

@@ -48,8 +48,8 @@ export class EnvelopedReader implements Reader {
     this.#feeder = new LaneFeeder(options, wrapping, saved);
   }
 
-  get goesOnInNext(): boolean {
-    return this.#wrapping.envelope?.anyCut === true;
+  get handsOver(): boolean {
+    return this.#wrapping.envelope?.rotatesAnywhere === true;
   }
 
   saved(): SavedPosition['reader'] {

@@ -146,8 +146,8 @@ class AutoReader implements Reader {
     return (this.#reader as Reader).read(rules, chunk);
   }
 
-  get goesOnInNext(): boolean {
-    return this.#reader?.goesOnInNext === true;
+  get handsOver(): boolean {
+    return this.#reader?.handsOver === true;
   }
 
   saved(): SavedPosition['reader'] {

@@ -77,12 +77,12 @@ export interface Reader {
   /** What a later reader needs to go on behind the consumed bytes. */
   saved(): SavedPosition['reader'];
   /** Whether what is open at the end of a file may go on in the next one: its writer rotates wherever its limit is reached. */
-  readonly goesOnInNext: boolean;
+  readonly handsOver: boolean;
 }
 
 export class StreamReader implements Reader {
   /** Who writes plain lines rotates between records. */
-  readonly goesOnInNext = false;
+  readonly handsOver = false;
   readonly #options: ReaderOptions;
   readonly #index: RecordIndex;
   #scan: ScanState = freshScan();

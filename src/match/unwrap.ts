@@ -93,7 +93,7 @@ export interface Envelope {
   /** A unit without this envelope goes on with the lane of the one before it: its sender wrote a text of several lines. */
   readonly goesOn?: boolean;
   /** Its writer begins a new file between any two units: what is open at the end of one file goes on in the next. */
-  readonly anyCut?: boolean;
+  readonly rotatesAnywhere?: boolean;
   /**
    * Fills the second part of the unit from its bytes; false where they are no such envelope, and nothing is to be relied on.
    * Must be cheap: every unit of every stream passes here.

@@ -56,7 +56,7 @@ export interface SourcePort {
    * What `from` gave and was not consumed will be given as the first bytes of `to`, of which nothing was given yet. False where lines do
    * not go on from one stream to the other, and nothing was changed.
    */
-  goOn(from: string, to: string): boolean;
+  handOver(from: string, to: string): boolean;
   /** The stream is gone and read to its end: its saved position may be pruned later. */
   forget(key: string): void;
   /** Resolves once all effects of what was taken so far are durable: true, or false where they can't be made so now. */

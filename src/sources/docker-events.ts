@@ -49,6 +49,11 @@ export class EngineEvents {
         if (rest.length > eventMax) rest = '';
         for (const line of lines) this.#happened(line);
       });
+      // Closed while it was being opened: nobody else knows of it.
+      if (this.#closed) {
+        stream.close();
+        return;
+      }
       this.#stream = stream;
       await this.#deps.look();
       this.#failures = 0;

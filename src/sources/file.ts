@@ -28,7 +28,7 @@ import { Turns } from './turns.ts';
 
 /** Files are looked for at once when a hint comes, but not more often than this in a storm of hints. */
 const hintEveryMs = 2;
-/** Streams whose quiet time is over are told together, at most so often. */
+/** The streams whose quiet time is over are gone through at most so often. */
 const quietLookMs = 15;
 
 export class FileSource implements Source {

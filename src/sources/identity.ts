@@ -224,7 +224,7 @@ export function parseIdentity(position: SavedPosition): SavedIdentity | null {
     // A marker noted for a later offset than the saved one can't be: then it proves nothing.
     const markerAt = Number(identity['at'] ?? 0);
     const inherited = parseInherited(identity);
-    const offset = Math.max(0, position.offset - inherited.length);
+    const offset = Math.max(0, position.offset - inherited.shift);
     const markerHolds = markerAt <= offset;
     return {
       id: {

@@ -11,13 +11,16 @@ const inheritedBytesMax = 512 * 1024;
 const lineFeed = 10;
 
 export interface Inherited {
-  /** How many bytes there were. Positions of the stream count from the first of them, so that they are never below zero. */
-  readonly length: number;
+  /**
+   * How many bytes there were. Added to a place in the file it is a place in the stream, as the pipeline and the state have it: those count
+   * from the first inherited byte, and are never below zero.
+   */
+  readonly shift: number;
   /** Those of them that may be needed still: the last ones. */
   readonly bytes: Buffer;
 }
 
-export const noInheritance: Inherited = { length: 0, bytes: Buffer.alloc(0) };
+export const noInheritance: Inherited = { shift: 0, bytes: Buffer.alloc(0) };
 
 /** Whether these bytes can stand before a file's first one: not where their last line has no end. */
 export function mayBeInherited(bytes: Buffer): boolean {
@@ -31,16 +34,16 @@ export function unreadOf({ bytes }: Inherited, offset: number): Buffer {
 
 /** As it is saved with the identity of a stream that stands at `offset`. */
 export function inheritedRecord(inherited: Inherited, offset: number): Record<string, string | number> {
-  if (inherited.length === 0) return {};
+  if (inherited.shift === 0) return {};
   const unread = unreadOf(inherited, offset);
   return {
-    inherited: inherited.length,
+    inherited: inherited.shift,
     ...(unread.length > 0 ? { inheritedBytes: unread.toString('base64') } : {}),
   };
 }
 
 export function parseInherited(identity: SavedPosition['identity']): Inherited {
-  const length = Number(identity['inherited'] ?? 0);
-  if (!Number.isSafeInteger(length) || length <= 0) return noInheritance;
-  return { length, bytes: Buffer.from(String(identity['inheritedBytes'] ?? ''), 'base64') };
+  const shift = Number(identity['inherited'] ?? 0);
+  if (!Number.isSafeInteger(shift) || shift <= 0) return noInheritance;
+  return { shift, bytes: Buffer.from(String(identity['inheritedBytes'] ?? ''), 'base64') };
 }

@@ -20,6 +20,7 @@ import {
   statLater,
   statNow,
 } from './disk.ts';
+import { FolderView } from './folder-view.ts';
 import { type Glob, globMatches, type Segment, segmentMatches } from './glob.ts';
 
 export interface FoundFile {
@@ -48,9 +49,19 @@ interface Cached {
   readonly racy: boolean;
 }
 
+/** A view of a folder, and the stamps that prove that it still holds. */
+interface Viewed {
+  readonly stamp: bigint;
+  readonly inode: bigint;
+  readonly view: FolderView;
+  wantedAtMs: number;
+}
+
 /** A file system may stamp only in whole seconds or in ticks of 4-10 ms: a younger stamp proves nothing. */
 const grainMs = 2_100;
 const fullListingMs = 10_000;
+/** A view that nobody wanted for so long is let go: of 10,000 names it is megabytes. */
+const viewKeptMs = 10_000;
 /** `**` goes no deeper; a loop of bind mounts would not end otherwise. */
 const depthMax = 32;
 /** Folders that one glob may reach; beyond, the rest is not searched. */
@@ -64,6 +75,7 @@ export class Listing {
   readonly #stale = new Set<string>();
   /** Folders that were looked for and were not there. */
   readonly #missing = new Set<string>();
+  readonly #views = new Map<string, Viewed>();
   #last: Found | null = null;
 
   constructor(globs: readonly Glob[], exclude: readonly Glob[]) {
@@ -93,6 +105,8 @@ export class Listing {
 
   /** Everything that the globs mean now. `nowMs` is the wall clock, since it is held against stamps of the disk. */
   async find(nowMs: number): Promise<Found> {
+    for (const [dir, { wantedAtMs }] of this.#views)
+      if (Math.abs(nowMs - wantedAtMs) > viewKeptMs) this.#views.delete(dir);
     if (this.#last !== null && (await this.#unchanged(nowMs))) return this.#last;
     this.#missing.clear();
     const files = new Map<string, FoundFile>();
@@ -166,11 +180,21 @@ export class Listing {
     return (await this.#isRemote(dir)) ? statLater(dir) : statNow(dir);
   }
 
-  /** The names in one folder now. */
-  async names(dir: string): Promise<readonly Name[]> {
+  /** The names in one folder at `nowMs`, wall clock. What its stamp proves to be unchanged is not listed again. */
+  async view(dir: string, nowMs: number): Promise<FolderView> {
     const remote = await this.#isRemote(dir);
+    const stat = await this.#stat(dir);
+    const known = this.#views.get(dir);
+    if (known !== undefined && !isFault(stat) && known.stamp === stat.mtimeNs && known.inode === stat.ino) {
+      known.wantedAtMs = nowMs;
+      return known.view;
+    }
     const names = remote ? await listLater(dir) : listNow(dir);
-    return isFault(names) ? [] : names;
+    const view = new FolderView(dir, isFault(names) ? [] : names, remote);
+    this.#views.delete(dir);
+    if (!isFault(stat) && !isFault(names) && !isRacy(stat, nowMs))
+      this.#views.set(dir, { stamp: stat.mtimeNs, inode: stat.ino, view, wantedAtMs: nowMs });
+    return view;
   }
 
   async #literal(walk: Walk, pattern: string): Promise<void> {
@@ -260,7 +284,7 @@ export class Listing {
     this.#stale.delete(dir);
     const names: Asked<Name[]> = remote ? await listLater(dir) : listNow(dir);
     if (isFault(names)) return null;
-    const racy = Math.abs(walk.nowMs - Number(stat.mtimeNs / 1_000_000n)) < grainMs;
+    const racy = isRacy(stat, walk.nowMs);
     this.#cache.set(dir, { stamp: stat.mtimeNs, inode: stat.ino, names, listedAtMs: walk.nowMs, racy });
     walk.folders.set(dir, { inode: stat.ino, entries: names.length });
     return names;
@@ -279,6 +303,11 @@ export class Listing {
     if (mount !== 'remote' || !isFault(await statLater(dir))) this.#mounts.set(dir, mount);
     return mount === 'remote';
   }
+}
+
+/** A second change could carry the same stamp. */
+function isRacy(stat: BigIntStats, nowMs: number): boolean {
+  return Math.abs(nowMs - Number(stat.mtimeNs / 1_000_000n)) < grainMs;
 }
 
 /** A clock that was set back proves nothing. */

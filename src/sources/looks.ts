@@ -40,7 +40,7 @@ export interface LooksDeps {
 export class Looks {
   readonly #with: LooksDeps;
   #remoteLooks = 0;
-  /** Questions that the disk answered so far. */
+  /** Questions that the disk answered so far: while it grows, a start that takes long does not hang. */
   answered = 0;
 
   constructor(deps: LooksDeps) {

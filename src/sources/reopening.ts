@@ -57,7 +57,7 @@ export class Reopening {
 
   async #below(tail: Tail, dir: string): Promise<boolean> {
     const remote = this.#with.listing.remote(dir);
-    for (const name of await this.#with.listing.names(dir)) {
+    for (const name of (await this.#with.listing.view(dir, this.#with.deps.clock.now())).names) {
       if (name.kind !== 'file') continue;
       const raw = rawPath(dir, name.raw);
       const stat = remote ? await statLater(raw) : statNow(raw);

@@ -17,6 +17,7 @@ import {
   statNow,
 } from './disk.ts';
 import { basesOf } from './files.ts';
+import type { FolderView } from './folder-view.ts';
 import {
   type ContentFacts,
   compareContent,
@@ -37,11 +38,6 @@ export interface Wanted {
   readonly id: FileId;
   readonly facts: ContentFacts;
 }
-export interface Folder {
-  readonly dir: string;
-  readonly names: readonly Name[];
-  readonly remote: boolean;
-}
 export interface Rest {
   /** `renamed`: the same file. `copy`: a copy of its content. `gzip`: a compressed one. */
   readonly how: 'renamed' | 'copy' | 'gzip';
@@ -55,6 +51,10 @@ export interface Rest {
   /** Size of the file, or null where it is compressed. */
   readonly size: number | null;
 }
+/** With the names that rotated files of the path are named after. */
+interface Asking extends Wanted {
+  readonly bases: readonly string[];
+}
 /** Files of one folder that are opened to look at their heads, the last changed first. */
 const candidatesMax = 256;
 interface Candidate {
@@ -64,13 +64,21 @@ interface Candidate {
   readonly related: boolean;
 }
 
-/** Looks for the rest of a stream. `exclude` are inodes that can't be it: the live file itself, files that have a stream. */
+/** Looks for the rest of a stream. `taken`: inodes that can't be it, the live file itself and files that have a stream. */
 export async function findRest(
   wanted: Wanted,
-  folder: Folder,
-  exclude: ReadonlySet<string>,
+  folder: FolderView,
+  taken: (inode: string) => boolean,
 ): Promise<Rest | null> {
-  const candidates = await listCandidates(wanted, folder, exclude);
+  const inode = inodeName(wanted.id);
+  const asking = { ...wanted, bases: basesOf(wanted.path) };
+  // Most often the file itself has another name now: then the others need not be looked at.
+  const renamed = taken(inode) ? null : await folder.ofInode(inode);
+  const itself = renamed === null ? null : await candidateOf(asking, folder, renamed, taken);
+  const found = itself === null ? null : await examine(wanted, itself, folder.remote).catch(() => null);
+  if (found?.how === 'renamed') return found;
+  found?.medium.close();
+  const candidates = await listCandidates(asking, folder, taken);
   for (const candidate of candidates) {
     const found = await examine(wanted, candidate, folder.remote).catch(() => null);
     if (found !== null) return found;
@@ -79,24 +87,33 @@ export async function findRest(
 }
 
 async function listCandidates(
-  wanted: Wanted,
-  folder: Folder,
-  exclude: ReadonlySet<string>,
+  wanted: Asking,
+  folder: FolderView,
+  taken: (inode: string) => boolean,
 ): Promise<Candidate[]> {
-  const bases = basesOf(wanted.path);
   const found: Candidate[] = [];
   for (const name of folder.names) {
-    if (name.kind !== 'file') continue;
-    const raw = rawPath(folder.dir, name.raw);
-    const stat = folder.remote ? await statLater(raw) : statNow(raw);
-    if (isFault(stat) || !stat.isFile() || stat.size === 0n || exclude.has(inodeName(stat))) continue;
-    const related = bases.some((base) => rotatedName(base, name.text) !== null);
-    found.push({ path: posix.join(folder.dir, name.text), raw, stat, related });
+    const candidate = await candidateOf(wanted, folder, name, taken);
+    if (candidate !== null) found.push(candidate);
   }
   const same = inodeName(wanted.id);
   const rank = (c: Candidate): number => (inodeName(c.stat) === same ? 0 : c.related ? 1 : 2);
   found.sort((a, b) => rank(a) - rank(b) || Number(b.stat.ctimeNs - a.stat.ctimeNs));
   return found.slice(0, candidatesMax);
+}
+
+async function candidateOf(
+  wanted: Asking,
+  folder: FolderView,
+  name: Name,
+  taken: (inode: string) => boolean,
+): Promise<Candidate | null> {
+  if (name.kind !== 'file') return null;
+  const raw = rawPath(folder.dir, name.raw);
+  const stat = folder.remote ? await statLater(raw) : statNow(raw);
+  if (isFault(stat) || !stat.isFile() || stat.size === 0n || taken(inodeName(stat))) return null;
+  const related = wanted.bases.some((base) => rotatedName(base, name.text) !== null);
+  return { path: posix.join(folder.dir, name.text), raw, stat, related };
 }
 
 async function examine(wanted: Wanted, candidate: Candidate, remote: boolean): Promise<Rest | null> {

@@ -5,7 +5,7 @@
  */
 import { posix } from 'node:path';
 import type { FileSourceConfig } from '../model/config.ts';
-import type { SourcePort } from '../model/seams.ts';
+import type { Clock, SourcePort } from '../model/seams.ts';
 import { foldersOf } from './files.ts';
 import { type ContentFacts, inodeName, isTelling } from './identity.ts';
 import type { Listing } from './listing.ts';
@@ -19,7 +19,7 @@ import type { UnseenGenerations } from './unseen.ts';
 
 export interface RestsDeps {
   readonly config: FileSourceConfig;
-  readonly deps: { readonly port: SourcePort };
+  readonly deps: { readonly port: SourcePort; readonly clock: Clock };
   readonly listing: Listing;
   readonly paths: ReadonlyMap<string, PathEntry>;
   readonly turns: Turns;
@@ -38,17 +38,13 @@ export class Rests {
   async find(tail: Tail, facts: ContentFacts): Promise<Rest | null> {
     if (facts.headLength === 0) return null;
     for (const dir of foldersOf(tail.path)) {
-      const folder = {
-        dir,
-        names: await this.#with.listing.names(dir),
-        remote: this.#with.listing.remote(dir),
-      };
-      const exclude = new Set([tail.inode]);
-      for (const [inode, other] of this.#with.streams().byInode) {
+      const view = await this.#with.listing.view(dir, this.#with.deps.clock.now());
+      const taken = (inode: string): boolean => {
+        const other = this.#with.streams().byInode.get(inode);
         // A file that is delivered as a stream of its own is no copy; one that was only opened may be.
-        if (other.offset > 0 && other.copyOf === null) exclude.add(inode);
-      }
-      const rest = await findRest({ path: tail.path, id: tail.id, facts }, folder, exclude);
+        return inode === tail.inode || (other !== undefined && other.offset > 0 && other.copyOf === null);
+      };
+      const rest = await findRest({ path: tail.path, id: tail.id, facts }, view, taken);
       if (rest !== null) return rest;
     }
     return null;
@@ -86,10 +82,10 @@ export class Rests {
     // copied and emptied again.
     const resumed = live !== null && live.offset > 0 && this.#with.streams().saved.has(live.stream.key);
     if (lastSeenAt !== null && !resumed) unseenSince = Math.min(unseenSince, lastSeenAt);
+    if (live !== null) live.predecessor = chain.at(-1) ?? null;
     if (unseenSince !== Number.POSITIVE_INFINITY)
       chain.push(...(await this.#with.unseen.read(path, live, unseenSince, chain.slice())));
     for (const tail of chain) if (tail !== live) live?.after.add(tail);
-    if (live !== null) live.predecessor = chain.findLast((tail) => tail !== live) ?? null;
     const entry = this.#with.paths.get(path);
     if (entry && entry.tail === null) entry.previous = chain.at(-1) ?? null;
   }
@@ -99,12 +95,10 @@ export class Rests {
     const { listing } = this.#with;
     const { id, facts } = saved.identity;
     for (const dir of foldersOf(path)) {
-      const folder = { dir, names: await listing.names(dir), remote: listing.remote(dir) };
-      const exclude = new Set(
-        [...this.#with.streams().byInode].filter(([, t]) => t.offset > 0).map(([inode]) => inode),
-      );
-      if (live) exclude.add(live.inode);
-      const rest = await findRest({ path, id, facts }, folder, exclude);
+      const view = await listing.view(dir, this.#with.deps.clock.now());
+      const taken = (inode: string): boolean =>
+        inode === live?.inode || (this.#with.streams().byInode.get(inode)?.offset ?? 0) > 0;
+      const rest = await findRest({ path, id, facts }, view, taken);
       if (rest !== null) return rest;
     }
     return null;

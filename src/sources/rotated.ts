@@ -10,6 +10,12 @@ const packed = /\.(?:gz|zst|bz2|xz)$/u;
 const exactSuffix = /^(?:[-._~][0-9A-Za-z:+T_.-]*)?$/u;
 const stemInfix = /^[-._]?[0-9][0-9T:Z+._-]*$/u;
 
+/** What every name that rotation gives to a file begins with: its own without the extension. */
+export function stemOf(base: string): string {
+  const dot = base.lastIndexOf('.');
+  return dot <= 0 ? base : base.slice(0, dot);
+}
+
 /** How `name` is related to the live name `base`. */
 export function rotatedName(base: string, name: string): Relation {
   if (name === base) return null;
@@ -17,11 +23,12 @@ export function rotatedName(base: string, name: string): Relation {
   if (plain.startsWith(base) && exactSuffix.test(plain.slice(base.length)) && name.length > base.length) {
     return rotationSuffix(plain.slice(base.length)) ? 'exact' : null;
   }
-  const dot = base.lastIndexOf('.');
-  if (dot <= 0) return null;
-  const stem = base.slice(0, dot);
-  const extension = base.slice(dot);
+  const stem = stemOf(base);
+  if (stem === base) return null;
+  const extension = base.slice(stem.length);
   if (!plain.startsWith(stem) || !plain.endsWith(extension) || plain.length <= base.length) return null;
+  // `worker-1.log` and `worker-12.log` are two logs.
+  if (/\d$/u.test(stem) && /^\d/u.test(plain.slice(stem.length))) return null;
   return stemInfix.test(plain.slice(stem.length, plain.length - extension.length)) ? 'stem' : null;
 }
 

@@ -16,7 +16,10 @@ export interface Saved {
 /** Null where it is no position of a file, or is damaged. */
 export function savedOf(position: SavedPosition): Saved | null {
   const identity = parseIdentity(position);
-  return identity && { position, identity, offset: position.offset - identity.inherited.length };
+  if (identity === null) return null;
+  const { shift, bytes } = identity.inherited;
+  // Where the state is damaged, what it lost is passed over.
+  return { position, identity, offset: Math.max(position.offset - shift, -bytes.length) };
 }
 
 export class SavedStreams {

@@ -133,7 +133,6 @@ export class Successors {
     for (const earlier of before) tail.after.add(earlier);
     const last = await this.#with.unseen.read(entry.found.path, tail, seenAt, before);
     for (const earlier of last) tail.after.add(earlier);
-    tail.predecessor = last.at(-1) ?? null;
   }
 }
 

@@ -16,7 +16,10 @@ import { ReadPoint } from './read-point.ts';
 
 /** Bytes of one read at least; between this and the most, what the pipeline takes in about 10 ms. */
 const readBytesMin = 32 * 1024;
-/** Where no more than the first is expected, a read asks for the second: so little is read without a thread's help. */
+/**
+ * Where no more than the first is expected, a read asks for the second: together with the bytes before it that is little enough for
+ * `disk.ts` to read it at once, without a thread's help.
+ */
 const fewBytes = 8 * 1024;
 const readFewBytes = 16 * 1024;
 /** A `take` over this time halves the next reads, one under the other doubles them: the process stays responsive. */
@@ -80,7 +83,7 @@ export class Tail {
   endsCut = false;
   /** Streams that must have been read to their end before this one begins. */
   readonly after = new Set<Tail>();
-  /** The stream of the file that this one took the place of, until something of this one is read. */
+  /** The stream of the file that this one took the place of, until this one is about to be read. */
   predecessor: Tail | null = null;
   /** The predecessor had grown when this one was to begin, and was let read once more. Not the stream itself: they would be a chain. */
   letPredecessorRead = false;
@@ -108,6 +111,7 @@ export class Tail {
   retryDelayMs = 0;
   receivedAt: number;
   readonly #point: ReadPoint;
+  /** Consumed up to here, a place in the file; below zero in what was inherited. */
   offset: number;
   memory: ContentMemory;
   skipLine: boolean;
@@ -177,7 +181,7 @@ export class Tail {
       key: this.stream.key,
       source: this.stream.source,
       path: this.path,
-      offset: this.offset + this.#inherited.length,
+      offset: this.offset + this.#inherited.shift,
       identity: identityRecord(this.id, this.generation, this.memory, {
         offset: this.offset,
         inherited: this.#inherited,
@@ -205,10 +209,10 @@ export class Tail {
   goOnFrom(old: Tail): void {
     const bytes = old.#held;
     // Once only: its positions count from the first byte that it inherited, and can't begin before that.
-    if (this.#inherited.length > 0 || this.readPosition > 0 || this.offset !== 0 || !mayBeInherited(bytes))
+    if (this.#inherited.shift > 0 || this.readPosition > 0 || this.offset !== 0 || !mayBeInherited(bytes))
       return;
-    if (!this.#port.goOn(old.stream.key, this.stream.key)) return;
-    this.#inherited = { length: bytes.length, bytes };
+    if (!this.#port.handOver(old.stream.key, this.stream.key)) return;
+    this.#inherited = { shift: bytes.length, bytes };
     this.#held = bytes;
     this.offset = -bytes.length;
     this.#reader = null;
@@ -352,7 +356,7 @@ export class Tail {
     const consumed = this.#port.take({
       stream,
       data,
-      offset: offset + this.#inherited.length,
+      offset: offset + this.#inherited.shift,
       end,
       receivedAt,
       ...(lead === null || lead.length === 0 ? {} : { before: lead }),

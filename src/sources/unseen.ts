@@ -4,13 +4,14 @@
  * read where they lie. What belongs to the live file is not decided here.
  */
 import { posix } from 'node:path';
+import type { Clock } from '../model/seams.ts';
 import { copySource } from './copies.ts';
 import { closeQuietly, isFault, type Name, type RawPath, rawPath, statLater, statNow } from './disk.ts';
 import { foldersOf, openFile } from './files.ts';
 import { fileIdOf, inodeName } from './identity.ts';
 import type { Listing } from './listing.ts';
 import { compressionOf, GzipMedium, gzipHead, peekFile } from './medium.ts';
-import { rotatedName } from './rotated.ts';
+import { rotatedName, stemOf } from './rotated.ts';
 import type { OpenFile, Streams } from './streams.ts';
 import type { Tail } from './tail.ts';
 import type { Turns } from './turns.ts';
@@ -20,12 +21,15 @@ interface Unseen {
   readonly file: OpenFile;
   readonly packed: { readonly raw: RawPath; readonly head: Buffer } | null;
   readonly name: string;
+  /** Its name is that of the path with something behind it: no other log has such a name. */
+  readonly exact: boolean;
 }
 
 /** The clock of the disk ticks in up to 10 ms: a file may look this much older than it is. */
 const clockGrainMs = 20;
 
 export interface UnseenDeps {
+  readonly deps: { readonly clock: Clock };
   readonly listing: Listing;
   readonly turns: Turns;
   readonly streams: () => Streams;
@@ -42,13 +46,16 @@ export class UnseenGenerations {
   /** Generations of a path that were never seen under it: rotated twice between two looks, or while nobody ran. */
   async read(path: string, live: Tail | null, sinceMs: number, before: readonly Tail[]): Promise<Tail[]> {
     const chain = [...before];
+    let last = before.at(-1) ?? null;
     for (const candidate of await this.#find(path, live, sinceMs)) {
       const tail = await this.#open(candidate);
       for (const earlier of chain) tail.after.add(earlier);
-      tail.predecessor = chain.at(-1) ?? null;
+      tail.predecessor = candidate.exact ? last : null;
+      if (candidate.exact) last = tail;
       chain.push(tail);
       this.#with.turns.want(tail);
     }
+    if (live !== null) live.predecessor = last;
     return chain;
   }
 
@@ -66,8 +73,9 @@ export class UnseenGenerations {
     const bases = [...new Set([posix.basename(path), ...(live ? this.#with.streams().namesOf(live) : [])])];
     const found: Unseen[] = [];
     for (const dir of foldersOf(path)) {
-      const remote = this.#with.listing.remote(dir);
-      const names = await this.#with.listing.names(dir);
+      const view = await this.#with.listing.view(dir, this.#with.deps.clock.now());
+      const { remote } = view;
+      const names = new Set(bases.flatMap((base) => view.startingWith(stemOf(base))));
       // While it is being compressed both are there; the archive counts where the file is gone by the time it is looked at.
       const present = new Set<string>();
       for (const name of plainFirst(names)) {
@@ -96,8 +104,11 @@ export class UnseenGenerations {
           if (file.code === 'ENOENT') present.delete(name.text);
           continue;
         }
-        const unseen = await this.#examine(file, raw, name.text);
-        if (unseen !== null) found.push(unseen);
+        const unseen = await this.#examine(file, raw, name.text).catch((error: unknown) => {
+          for (const one of [{ file }, ...found.splice(0)]) closeQuietly(one.file.fd);
+          throw error;
+        });
+        if (unseen !== null) found.push({ ...unseen, exact });
         else closeQuietly(file.fd);
       }
     }
@@ -105,7 +116,7 @@ export class UnseenGenerations {
   }
 
   /** Null for what is no log, and for a copy of something that was read. */
-  async #examine(file: OpenFile, raw: RawPath, name: string): Promise<Unseen | null> {
+  async #examine(file: OpenFile, raw: RawPath, name: string): Promise<Omit<Unseen, 'exact'> | null> {
     const packed = compressionOf(await peekFile(file.fd, 0, 8));
     if (packed === 'other') return null;
     if (packed === 'gzip') {
@@ -119,7 +130,7 @@ export class UnseenGenerations {
   }
 }
 
-function plainFirst(names: readonly Name[]): Name[] {
+function plainFirst(names: Iterable<Name>): Name[] {
   const packed = (name: Name): number => (name.text.endsWith('.gz') ? 1 : 0);
   return [...names].sort((a, b) => packed(a) - packed(b));
 }

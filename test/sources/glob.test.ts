@@ -56,6 +56,9 @@ describe('names of rotation', () => {
     ['app.log', 'apple.log', null],
     ['app.log.1', 'app.log', null],
     ['w1.log', 'w2.log', null],
+    ['worker-1.log', 'worker-12.log', null],
+    ['worker-1.log', 'worker-1-20261121.log', 'stem'],
+    ['worker-1.log', 'worker-1.log.12', 'exact'],
   ])('%s and %s: %s', (base, name, relation) => {
     expect(rotatedName(base, name)).toBe(relation);
   });

@@ -65,7 +65,7 @@ export class RecordPort implements SourcePort {
   remember(position: SavedPosition): void {
     this.saved.set(position.key, position);
   }
-  goOn(): boolean {
+  handOver(): boolean {
     return false;
   }
 

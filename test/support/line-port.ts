@@ -97,7 +97,7 @@ export class LinePort implements SourcePort {
     this.saved.set(position.key, position);
   }
 
-  goOn(_from: string, _to: string): boolean {
+  handOver(_from: string, _to: string): boolean {
     return false;
   }
 

@@ -60,10 +60,10 @@ export class RecordPort extends LinePort {
     super.remember(further ? position : { ...position, offset: known.offset, reader: known.reader });
   }
 
-  override goOn(from: string, to: string): boolean {
+  override handOver(from: string, to: string): boolean {
     const reader = this.#readers.get(from);
     const position = this.saved.get(to);
-    if (!reader?.goesOnInNext || !position) return false;
+    if (!reader?.handsOver || !position) return false;
     this.saved.set(to, { ...position, reader: reader.saved() });
     this.#readers.delete(from);
     return true;

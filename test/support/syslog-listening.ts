@@ -91,7 +91,7 @@ export class MessagePort implements SourcePort {
     return [];
   }
   remember(): void {}
-  goOn(): boolean {
+  handOver(): boolean {
     return false;
   }
 

@@ -12,7 +12,7 @@ const maxStamp = 35;
 
 export class CriEnvelope implements Envelope {
   readonly name = 'cri';
-  readonly anyCut = true;
+  readonly rotatesAnywhere = true;
 
   read(data: Buffer, unit: Unit): boolean {
     const { from, to } = unit;

@@ -16,7 +16,7 @@ const lowerN = 0x6e;
 
 export class DockerEnvelope implements Envelope {
   readonly name = 'docker';
-  readonly anyCut = true;
+  readonly rotatesAnywhere = true;
   readonly #cursor = new JsonCursor();
   #scratch = Buffer.allocUnsafe(32 * 1024);
 
