@@ -9,6 +9,7 @@ import { markLength } from './clean.ts';
 import { isLogfmt } from './formats/logfmt.ts';
 import { interleaveBytes, type Lane, laneQuietMs } from './lane.ts';
 import { contextUnits, historyOf, maxHistory } from './lane-history.ts';
+import type { LaneUnits } from './lane-units.ts';
 import { type Awake, Lanes, type Slot } from './lanes.ts';
 import { addPayload } from './payload.ts';
 import type { RawSearch } from './raw-search.ts';
@@ -188,7 +189,7 @@ export class LaneFeeder {
     const unit = this.#unit;
     const { text, textFrom } = unit;
     if (text !== this.#data || unit.part || unit.cut || unit.message || unit.joins) return false;
-    if (slot.lane?.part === true || textTo - textFrom > this.#options.maxLineBytes) return false;
+    if (slot.lane?.units.part === true || textTo - textFrom > this.#options.maxLineBytes) return false;
     const { json, logfmt } = this.#wrapping.payloads;
     if (json && text[textFrom] === 0x7b) return false;
     if (logfmt && isLogfmt(text, textFrom, textTo)) return false;
@@ -199,33 +200,34 @@ export class LaneFeeder {
   #append(lane: Lane, raw: number, textEnd: number, counts: ReadCounts): void {
     const unit = this.#unit;
     const offset = this.#offset;
+    const { units } = lane;
     lane.lastAt = this.#receivedAt;
-    if (!lane.part) {
-      lane.open(raw, offset + unit.to);
-      lane.isOver = unit.cut;
+    if (!units.part) {
+      units.open(raw, offset + unit.to);
+      units.isOver = unit.cut;
     }
     const { text, textFrom } = unit;
     let textTo = textEnd;
-    const room = this.#options.maxLineBytes - lane.partBytes;
+    const room = this.#options.maxLineBytes - units.partBytes;
     if (textTo - textFrom > room) {
       textTo = textFrom + Math.max(0, room);
-      lane.isOver = true;
+      units.isOver = true;
     }
-    lane.append(text === this.#data ? this.#view : text, textFrom, textTo);
-    if (unit.part) lane.reach(offset + unit.next);
+    units.append(text === this.#data ? this.#view : text, textFrom, textTo);
+    if (unit.part) units.reach(offset + unit.next);
     else {
       const flags = (unit.message ? messageUnit : 0) | (unit.joins ? joinedUnit : 0);
-      this.#end(lane, offset + (unit.cut ? unit.to : unit.next), flags, counts);
+      this.#end(units, offset + (unit.cut ? unit.to : unit.next), flags, counts);
     }
   }
 
   /** The lane's last unit is at its end. */
-  #end(lane: Lane, rawEnd: number, flags: number, counts: ReadCounts | null): void {
-    const from = lane.used - lane.partBytes;
-    const kind = lane.isOver ? textUnit : addPayload(lane, from, this.#wrapping.payloads);
+  #end(units: LaneUnits, rawEnd: number, flags: number, counts: ReadCounts | null): void {
+    const from = units.used - units.partBytes;
+    const kind = units.isOver ? textUnit : addPayload(units, from, this.#wrapping.payloads);
     const { envelope } = this.#wrapping;
-    if (kind === textUnit && envelope === null && lane.used > from && counts !== null) counts.unparsed++;
-    lane.close(rawEnd, kind | flags | (lane.isOver ? cutUnit : 0));
+    if (kind === textUnit && envelope === null && units.used > from && counts !== null) counts.unparsed++;
+    units.close(rawEnd, kind | flags | (units.isOver ? cutUnit : 0));
   }
 
   /** A logged unit goes to its lane. */
@@ -233,10 +235,11 @@ export class LaneFeeder {
     const log = this.#log;
     log.setFed(logged, true);
     lane.lastAt = this.#receivedAt;
-    lane.open(log.rawOf(logged), log.toOf(logged));
-    lane.isOver = false;
-    lane.append(this.#view, log.textFromOf(logged) - this.#offset, log.textToOf(logged) - this.#offset);
-    lane.close(log.nextOf(logged), textUnit);
+    const { units } = lane;
+    units.open(log.rawOf(logged), log.toOf(logged));
+    units.isOver = false;
+    units.append(this.#view, log.textFromOf(logged) - this.#offset, log.textToOf(logged) - this.#offset);
+    units.close(log.nextOf(logged), textUnit);
   }
 
   /** The lane of a slot whose next unit, at `raw`, must be read: the units before it follow. */
@@ -273,14 +276,14 @@ export class LaneFeeder {
   #pause(slot: Slot): void {
     const { lane } = slot;
     slot.since = 0;
-    if (lane === null || lane.part || this.#behind) return;
+    if (lane === null || lane.units.part || this.#behind) return;
     lane.index({ closing: false, receivedAt: this.#receivedAt });
     slot.paused = this.#isGivenBack(slot, lane);
   }
 
   /** Leaves the open record of a lane to the log, where nothing in it is wanted. Call it after `index`. */
   #isGivenBack(slot: Slot, lane: Lane): boolean {
-    if (this.#search === null || this.#behind || lane.part || lane.inherited !== null) return false;
+    if (this.#search === null || this.#behind || lane.units.part || lane.inherited !== null) return false;
     if (!lane.decided) return false;
     const log = this.#log;
     const { openAt } = lane;
@@ -302,11 +305,12 @@ export class LaneFeeder {
       const { lane } = slot;
       const closing = chunk.end !== 'more' || this.#isIdle(slot);
       // An unfinished unit waits for its end, but not for ever.
-      const unfinished = chunk.end === 'stale' || this.#scanned - lane.rawEnd > interleaveBytes;
-      if (lane.part && unfinished) lane.isOver = true;
-      if (lane.part && (unfinished || chunk.end === 'final')) this.#end(lane, lane.rawEnd, 0, null);
+      const { units } = lane;
+      const unfinished = chunk.end === 'stale' || this.#scanned - units.rawEnd > interleaveBytes;
+      if (units.part && unfinished) units.isOver = true;
+      if (units.part && (unfinished || chunk.end === 'final')) this.#end(units, units.rawEnd, 0, null);
       let complete = lane.index({ closing, receivedAt: chunk.receivedAt });
-      if (closing) slot.paused = this.#search !== null && !lane.part && lane.inherited === null;
+      if (closing) slot.paused = this.#search !== null && !units.part && lane.inherited === null;
       else if (this.#isGivenBack(slot, lane)) {
         slot.paused = true;
         complete = lane.records;
@@ -318,11 +322,10 @@ export class LaneFeeder {
   }
 
   /** A lane that only remembers how it was cut waits for nothing. */
-  #isIdle({ lane }: Awake): boolean {
-    return (
-      lane.rawEnd >= 0 &&
-      (this.#scanned - lane.rawEnd > interleaveBytes || this.#receivedAt - lane.lastAt >= laneQuietMs)
-    );
+  #isIdle({ lane: { units, lastAt } }: Awake): boolean {
+    const { rawEnd } = units;
+    const far = this.#scanned - rawEnd > interleaveBytes || this.#receivedAt - lastAt >= laneQuietMs;
+    return rawEnd >= 0 && far;
   }
 
   /** The newest logged unit, for its time; null where there is none. */
@@ -340,7 +343,7 @@ export class LaneFeeder {
     for (const slot of this.#lanes.active) {
       const { lane } = slot;
       if (lane.waits && lane.waitsAt < needed) needed = lane.waitsAt;
-      slot.doneBefore = Math.max(slot.doneBefore, lane.waits ? lane.waitsAt : lane.rawEnd);
+      slot.doneBefore = Math.max(slot.doneBefore, lane.waits ? lane.waitsAt : lane.units.rawEnd);
     }
     const open = chunk.end === 'more' ? Math.min(this.#openFrom(), this.#scanned) : this.#scanned;
     const first = log.firstFrom(open);
@@ -348,19 +351,17 @@ export class LaneFeeder {
     this.#keepContext(first);
     const passed = log.dropBefore(first);
     this.#lanes.sweep(log.base, needed);
-    if (chunk.end !== 'more') this.#trim();
+    if (chunk.end !== 'more') {
+      // Nothing is open: gives back what a burst needed.
+      this.#reads.length = 0;
+      log.trim();
+      this.#lanes.trim();
+    }
     this.#data = nothing;
     this.#view = nothing;
     this.#unit.forget();
     this.#wrapping.envelope?.forget?.();
     return { needed, passed };
-  }
-
-  /** Nothing is open: gives back what a burst needed. */
-  #trim(): void {
-    this.#reads.length = 0;
-    this.#log.trim();
-    this.#lanes.trim();
   }
 
   /** Units behind this place may be a part of a record that is still to come. */
