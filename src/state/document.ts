@@ -1,6 +1,6 @@
 /**
- * One document as a row: JSON, with a checksum over key, due time and text, so that a flipped bit is seen even where the
- * JSON still parses. SQL of a table of documents lives here too. It knows nothing of what the documents mean.
+ * One document as a row: its key, its JSON, and a checksum over key, due time and text, so that a flipped bit is seen even
+ * where the JSON still parses. SQL of a table of documents lives here too. It knows nothing of what the documents mean.
  */
 import { crc32 } from 'node:zlib';
 import type { Database, Row, Statement } from './sqlite.ts';
@@ -8,9 +8,26 @@ import type { Database, Row, Statement } from './sqlite.ts';
 /** Rows fetched at a time while looking past uncommitted documents. */
 const pageRows = 64;
 
+/** A key may not be longer: it is in two indexes. Longer ones are a mistake of ours, not of a log. */
+const keyCharactersMax = 4096;
+
 export type Decoded =
   | { readonly ok: true; readonly value: unknown; readonly dueAt: number | null }
   | { readonly ok: false; readonly reason: string };
+
+interface WellFormed {
+  isWellFormed(): boolean;
+  toWellFormed(): string;
+}
+
+/** SQLite keeps keys as UTF-8, where a lone surrogate has no place: it becomes U+FFFD here, so that both sides agree. Throws a RangeError for a key over the limit. */
+export function checkedKey(key: string): string {
+  // In Node 20, not yet in the library of es2023.
+  const text = key as string & WellFormed;
+  if (key.length > keyCharactersMax)
+    throw new RangeError(`a key of ${key.length} characters (at most ${keyCharactersMax}): hash it`);
+  return text.isWellFormed() ? key : text.toWellFormed();
+}
 
 /** JSON of a value, or why there is none (a cycle, a BigInt, undefined). */
 export function encodeDocument(value: unknown): { readonly text: string } | { readonly reason: string } {

@@ -1,27 +1,17 @@
 /**
  * One table of documents: what was put since the last commit in memory, what was used lately in a bounded cache, the rest on
- * disk. Every question is answered over all three, so nobody sees the difference. It starts no transaction: `store.ts` calls
- * `write` inside one and `settle` after it, and until then nothing leaves the memory.
+ * disk (`committed-rows.ts`). Every question is answered over all three, so nobody sees the difference. It starts no
+ * transaction: `store.ts` calls `write` inside one and `settle` after it, and until then nothing leaves the memory.
  */
 import type { Table } from '../model/store.ts';
-import {
-  decodeDocument,
-  documentSum,
-  encodeDocument,
-  prepareTable,
-  type TableStatements,
-} from './document.ts';
-import { compareDue, compareKeys, type Due, DueHeap } from './due-heap.ts';
+import { CommittedRows, type ReadDisk } from './committed-rows.ts';
+import { checkedKey, decodeDocument, documentSum, encodeDocument } from './document.ts';
+import { compareDue, compareKeys, DueHeap } from './due-heap.ts';
 import type { Database, Row } from './sqlite.ts';
 
 /** The disk, as a table sees it. */
 export interface Disk {
-  /** Runs `look` on the connection. Where there is no such table yet the answer is `absent`; a failure is dealt with and answered by `failed`. */
-  read<R>(
-    table: string,
-    answers: { readonly absent: R; readonly failed: R },
-    look: (database: Database) => R,
-  ): R;
+  readonly read: ReadDisk;
   /** A document can't be read and will be put aside with the next commit. */
   onBadDocument(table: string, key: string, reason: string): void;
   /** A document has no JSON form and stays in memory only. */
@@ -43,9 +33,6 @@ interface Cached<T> {
   readonly dueAt: number | null;
 }
 
-/** A key may not be longer: it is in two indexes. Longer ones are a mistake of ours, not of a log. */
-const keyCharactersMax = 4096;
-
 export class DocumentTable<T> implements Table<T> {
   readonly name: string;
   readonly #disk: Disk;
@@ -54,11 +41,7 @@ export class DocumentTable<T> implements Table<T> {
   /** Committed documents, the one used last at the end. Never holds a key that is pending. */
   readonly #cache = new Map<string, Cached<T>>();
   readonly #heap: DueHeap;
-  #statements: { readonly database: Database; readonly all: TableStatements } | null = null;
-  /** Committed rows, or null until counted. */
-  #committed: number | null = null;
-  /** The committed due rows ahead, in order: how far they were looked through since the last commit. */
-  #ahead: { rows: readonly Due[]; at: number; last: boolean } | null = null;
+  readonly #rows: CommittedRows;
   #lastMiss: string | null = null;
   /** After a commit of unknown outcome no memory of what is on disk is trusted. */
   #inDoubt = false;
@@ -68,6 +51,7 @@ export class DocumentTable<T> implements Table<T> {
     this.#disk = disk;
     this.#cacheMax = cacheMax;
     this.#heap = new DueHeap((due) => this.#pending.get(due.key)?.dueAt === due.dueAt);
+    this.#rows = new CommittedRows(name, disk.read, (key) => this.#pending.has(key));
   }
 
   get(key: string): T | undefined {
@@ -80,7 +64,7 @@ export class DocumentTable<T> implements Table<T> {
       this.#cache.set(name, cached);
       return cached.value;
     }
-    const row = this.#read<Row | undefined>(undefined, (sql) => sql.get.get(name));
+    const row = this.#rows.get(name);
     if (row === undefined) {
       this.#lastMiss = name;
       return undefined;
@@ -137,7 +121,7 @@ export class DocumentTable<T> implements Table<T> {
   ): readonly { readonly key: string; readonly value: T; readonly dueAt: number }[] {
     const next = this.nextDue();
     if (next === null || next > now || limit <= 0) return [];
-    const found = [...this.#heap.due(now, limit), ...this.#committedDue(now, limit)].sort(compareDue);
+    const found = [...this.#heap.due(now, limit), ...this.#rows.due(now, limit)].sort(compareDue);
     const documents: { key: string; value: T; dueAt: number }[] = [];
     for (const { key, dueAt } of found) {
       if (documents.length >= limit) break;
@@ -150,13 +134,12 @@ export class DocumentTable<T> implements Table<T> {
 
   nextDue(): number | null {
     const uncommitted = this.#heap.peek()?.dueAt ?? Number.POSITIVE_INFINITY;
-    const next = Math.min(uncommitted, this.#nextCommittedDue());
+    const next = Math.min(uncommitted, this.#rows.nextDue());
     return next === Number.POSITIVE_INFINITY ? null : next;
   }
 
   count(): number {
-    this.#committed ??= this.#read<number | null>(0, (sql) => Number(sql.count.get()?.['count'] ?? 0), null);
-    let count = this.#committed ?? 0;
+    let count = this.#rows.count();
     for (const [key, pending] of this.#pending) {
       const onDisk = this.#isOnDisk(key, pending);
       if (onDisk && pending.deleted) count -= 1;
@@ -189,7 +172,7 @@ export class DocumentTable<T> implements Table<T> {
 
   /** Writes what is pending. Runs inside a transaction whose table exists; memory changes only with `settle`. Returns how the number of rows changed. */
   write(database: Database, now: number): number {
-    const sql = this.#prepared(database);
+    const sql = this.#rows.statements(database);
     let change = 0;
     for (const [key, pending] of this.#pending) {
       if (pending.bad !== null) sql.quarantine.run(pending.bad, now, key);
@@ -224,19 +207,16 @@ export class DocumentTable<T> implements Table<T> {
     this.#trim();
     this.#pending.clear();
     this.#heap.clear();
-    this.#ahead = null;
+    this.#rows.settle(this.#inDoubt ? null : change);
     this.#lastMiss = null;
-    if (this.#committed !== null) this.#committed = this.#inDoubt ? null : this.#committed + change;
     this.#inDoubt = false;
   }
 
   /** A commit failed in a way that leaves its outcome open, or the connection changed: what is on disk must be asked again. */
   distrust(): void {
     this.#inDoubt = true;
-    this.#committed = null;
-    this.#ahead = null;
+    this.#rows.distrust();
     this.#lastMiss = null;
-    this.#statements = null;
     for (const pending of this.#pending.values()) pending.onDisk = null;
   }
 
@@ -251,19 +231,11 @@ export class DocumentTable<T> implements Table<T> {
     this.distrust();
   }
 
-  /** Keeps nothing of what was read: for a reader beside a daemon that goes on writing. */
-  forget(): void {
-    this.#cache.clear();
-    this.#committed = null;
-    this.#ahead = null;
-  }
-
   #isOnDisk(key: string, pending: Pending<T> | undefined): boolean {
     if (pending?.bad) return true;
     if (pending === undefined && this.#cache.has(key)) return true;
     if (pending?.onDisk != null) return pending.onDisk;
-    // A failed look counts as yes: a deletion too many harms nobody, a row that comes back does.
-    const found = this.#read<boolean>(false, (sql) => sql.exists.get(key) !== undefined, true);
+    const found = this.#rows.has(key);
     if (pending !== undefined) pending.onDisk = found;
     return found;
   }
@@ -300,96 +272,15 @@ export class DocumentTable<T> implements Table<T> {
     }
   }
 
-  #nextCommittedDue(): number {
-    let ahead = this.#ahead;
-    for (;;) {
-      if (ahead !== null) {
-        for (; ahead.at < ahead.rows.length; ahead.at++) {
-          const row = ahead.rows[ahead.at] as Due;
-          if (!this.#pending.has(row.key)) return row.dueAt;
-        }
-        if (ahead.last) return Number.POSITIVE_INFINITY;
-      }
-      const rows: readonly Due[] = this.#duePage(ahead?.rows.at(-1) ?? null, Number.MAX_VALUE);
-      ahead = { rows, at: 0, last: rows.length === 0 };
-      this.#ahead = ahead;
-    }
-  }
-
-  #committedDue(now: number, limit: number): readonly Due[] {
-    const found: Due[] = [];
-    let last: Due | null = null;
-    while (found.length < limit) {
-      const rows: readonly Due[] = this.#duePage(last, now);
-      for (const row of rows) if (!this.#pending.has(row.key) && found.length < limit) found.push(row);
-      last = rows.at(-1) ?? null;
-      if (last === null) break;
-    }
-    return found;
-  }
-
-  #duePage(after: Due | null, until: number): readonly Due[] {
-    const rows = this.#read<readonly Row[]>([], (sql) =>
-      sql.due.all(until, after?.dueAt ?? -Number.MAX_VALUE, after?.key ?? ''),
-    );
-    const page: Due[] = [];
-    let last = after;
-    for (const row of rows) {
-      const due = { key: String(row['key']), dueAt: Number(row['due']) };
-      // Out of order is a damaged index that may lead in a circle.
-      if (last !== null && compareDue(due, last) <= 0) break;
-      page.push(due);
-      last = due;
-    }
-    return page;
-  }
-
   #committedScan(prefix: string, limit: number): readonly { key: string; value: T }[] {
     const found: { key: string; value: T }[] = [];
-    let after: string | null = null;
-    while (found.length < limit) {
-      const from: string | null = after;
-      const rows: readonly Row[] = this.#read<readonly Row[]>([], (sql) =>
-        from === null ? sql.scanFrom.all(prefix) : sql.scanAfter.all(from),
-      );
-      for (const row of rows) {
-        const key = String(row['key']);
-        // Out of order is a damaged index that may lead in a circle.
-        const behind = after !== null && compareKeys(key, after) <= 0;
-        if (behind || !key.startsWith(prefix) || found.length >= limit) return found;
-        after = key;
-        if (this.#pending.has(key)) continue;
-        const cached = this.#cache.get(key);
-        const value = cached === undefined ? this.#take(row) : cached.value;
-        if (value !== undefined) found.push({ key, value });
-      }
-      if (rows.length === 0) break;
+    if (limit <= 0) return found;
+    for (const { key, row } of this.#rows.scan(prefix)) {
+      const cached = this.#cache.get(key);
+      const value = cached === undefined ? this.#take(row) : cached.value;
+      if (value !== undefined) found.push({ key, value });
+      if (found.length >= limit) break;
     }
     return found;
   }
-
-  /** Asks the disk. A disk that can't be read answers as an empty one would, unless `failed` says otherwise. */
-  #read<R>(absent: R, look: (sql: TableStatements) => R, failed: R = absent): R {
-    return this.#disk.read(this.name, { absent, failed }, (database) => look(this.#prepared(database)));
-  }
-
-  #prepared(database: Database): TableStatements {
-    if (this.#statements?.database !== database)
-      this.#statements = { database, all: prepareTable(database, this.name) };
-    return this.#statements.all;
-  }
-}
-
-interface WellFormed {
-  isWellFormed(): boolean;
-  toWellFormed(): string;
-}
-
-/** SQLite keeps keys as UTF-8, where a lone surrogate has no place: it becomes U+FFFD here, so that both sides agree. */
-function checkedKey(key: string): string {
-  // In Node 20, not yet in the library of es2023.
-  const text = key as string & WellFormed;
-  if (key.length > keyCharactersMax)
-    throw new RangeError(`a key of ${key.length} characters (at most ${keyCharactersMax}): hash it`);
-  return text.isWellFormed() ? key : text.toWellFormed();
 }
