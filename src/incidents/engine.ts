@@ -1,35 +1,29 @@
 /**
  * Matches become incidents, and incidents ask to be told. The engine is given records with their hits and the time, keeps all
- * it knows in the tables of the store, and hands intents to `tell`. It does no I/O and never reads the clock: the same
- * records at the same times give the same incidents, ids and messages.
+ * it knows in the tables of the store, and hands intents to `tell`. It sees to it that each hit does what its role says, that
+ * what is due is done, and that new rules find their place; which incident a match joins is for `joining.ts`. It does no I/O
+ * and never reads the clock: the same records at the same times give the same incidents, ids and messages.
  */
 
-import { fingerprintOf } from '../match/fingerprint.ts';
-import { testFields } from '../match/where.ts';
 import type { Config } from '../model/config.ts';
 import type { Intent, Ledger, Silence } from '../model/intent.ts';
 import type { RecordMatch, RuleHit } from '../model/match.ts';
-import type { Fields, LogRecord } from '../model/record.ts';
-import type { Rule, Severity } from '../model/rule.ts';
+import type { LogRecord } from '../model/record.ts';
+import type { Rule } from '../model/rule.ts';
 import type { Store, Table } from '../model/store.ts';
 import { type Accounts, newAccounts } from './accounts.ts';
 import { bringBack } from './ahead.ts';
 import type { FoldDoc, IncidentDoc, LateDoc, RuleStats, SpokenDoc, StoryDoc, WindowDoc } from './docs.ts';
-import { fillWindow } from './filling.ts';
 import { Folds } from './folds.ts';
+import { incidentsPerRuleMax, Joining, type JoiningSettings } from './joining.ts';
 import { fieldText, rulePrefix, stateKey } from './keys.ts';
 import { LateStories } from './late.ts';
 import { LatestRecords } from './latest.ts';
 import { Life, recounted, removed } from './life.ts';
-import { type Found, openIncident } from './opening.ts';
-import { isSilenced, lookupFor, louder, routeTo, severityOf } from './routing.ts';
-import { decide, dueOf } from './schedule.ts';
+import { dueOf } from './schedule.ts';
 import { StoryBook } from './stories.ts';
-import { bumpTop } from './tally.ts';
 import { Templates } from './tell.ts';
 
-/** Open incidents of one rule; what comes beyond shares one that says so. */
-export const incidentsPerRuleMax = 10_000;
 /** Due entries handled in one go, so that a tick never holds the daemon for long. */
 const dueBatch = 500;
 
@@ -41,10 +35,7 @@ export interface EngineDeps {
   readonly count: (reason: string, rule: string) => void;
 }
 
-export type EngineSettings = Pick<Config, 'rules' | 'routes' | 'labels'> & {
-  /** Whether a channel wants a severity (its `min_severity`); unknown channels are never told. */
-  readonly accepts: (channel: string, severity: string) => boolean;
-};
+export type EngineSettings = JoiningSettings & Pick<Config, 'rules'>;
 
 export class Engine {
   readonly #deps: EngineDeps;
@@ -55,13 +46,11 @@ export class Engine {
   readonly #late: LateStories;
   readonly #stats: Table<RuleStats>;
   readonly #life: Life;
-  readonly #silences: Table<Silence>;
+  readonly #joining: Joining;
   readonly #folds: Folds;
   readonly #templates = new Templates();
   readonly accounts: Accounts;
-  #settings: EngineSettings;
   #rules = new Map<string, Rule>();
-  #silenceList: readonly Silence[] = [];
   readonly #latest = new LatestRecords();
 
   constructor(deps: EngineDeps, settings: EngineSettings) {
@@ -72,10 +61,8 @@ export class Engine {
     this.#stories = store.table<StoryDoc>('stories', { cache: 5_000 });
     this.#storyBook = new StoryBook(this.#stories);
     this.#stats = store.table<RuleStats>('rule_stats', { cache: 5_000 });
-    this.#silences = store.table<Silence>('silences', { cache: 500 });
     this.accounts = newAccounts(store.table<Ledger>('ledgers', { cache: 500 }));
     this.#folds = new Folds(store.table<FoldDoc>('folds', { cache: 500 }), this.#incidents);
-    this.#settings = settings;
     this.#life = new Life({
       incidents: this.#incidents,
       history: store.table<IncidentDoc>('history', { cache: 50 }),
@@ -86,18 +73,34 @@ export class Engine {
       tell: deps.tell,
       settle: (doc) => this.#latest.settle(doc),
       rule: (id) => this.#rules.get(id),
-      labels: (rule) => this.#labels(rule, null),
+      labels: (rule) => this.#joining.labels(rule, null),
     });
+    this.#joining = new Joining(
+      {
+        incidents: this.#incidents,
+        windows: this.#windows,
+        stats: this.#stats,
+        silences: store.table<Silence>('silences', { cache: 500 }),
+        stories: this.#storyBook,
+        folds: this.#folds,
+        latest: this.#latest,
+        life: this.#life,
+        accounts: this.accounts,
+        templates: this.#templates,
+        rule: (id) => this.#rules.get(id),
+        count: deps.count,
+      },
+      settings,
+    );
     this.#late = new LateStories({
       table: store.table<LateDoc>('late', { cache: 50 }),
       stories: this.#storyBook,
       rule: (id) => this.#rules.get(id),
-      lookup: (hit, record) => this.#lookup(hit.rule, record, hit.fields),
-      decide: (hit, record, now) => this.#decide(hit, record, now),
+      lookup: (hit, record) => this.#joining.lookup(hit.rule, record, hit.fields),
+      decide: (hit, record, now) => this.#joining.take(hit, record, now),
       count: deps.count,
     });
-    this.#useRules();
-    this.reloadSilences();
+    this.#useRules(settings);
   }
 
   /** Takes a new set of rules and routes. State of unchanged rules stays; incidents of removed or recounted ones end. */
@@ -108,9 +111,9 @@ export class Engine {
     );
     // What waits is decided by the rule it met.
     for (const rule of ending) this.#late.finish(now, rule);
-    this.#settings = settings;
+    this.#joining.use(settings);
     this.#templates.clear();
-    this.#useRules();
+    this.#useRules(settings);
     for (const rule of ending) this.#endAll(rule, after.has(rule.id) ? recounted : removed, now);
   }
 
@@ -131,7 +134,7 @@ export class Engine {
 
   /** Reads the silences again after a person changed them. */
   reloadSilences(): void {
-    this.#silenceList = this.#silences.scan('', 10_000).map((one) => one.value);
+    this.#joining.reloadSilences();
   }
 
   /** One record and everybody who wants it. `now` is the engine's time and never goes back. */
@@ -210,142 +213,13 @@ export class Engine {
     return this.#stats.get(rule) ?? { matched: 0, below: 0, incidents: 0, firing: 0 };
   }
 
-  #useRules(): void {
-    this.#rules = new Map(this.#settings.rules.map((rule) => [rule.id, rule]));
+  #useRules(settings: EngineSettings): void {
+    this.#rules = new Map(settings.rules.map((rule) => [rule.id, rule]));
   }
 
   #match(hit: RuleHit, record: LogRecord, now: number): void {
     if (!this.#storyBook.preceded(hit, record)) this.#life.bump(hit.rule.id, { below: 1 });
-    else if (!this.#late.takes(hit, record, now)) this.#decide(hit, record, now);
-  }
-
-  /** A match with what came before it: whether the rule wants it at all, and to which incident it belongs. */
-  #decide(hit: RuleHit, record: LogRecord, now: number): void {
-    const { rule } = hit;
-    const fields = this.#storyBook.fields(hit, record, this.#templates);
-    if (rule.whereStory.length > 0 && !testFields(rule.whereStory, this.#lookup(rule, record, fields)))
-      return;
-    const values =
-      rule.by === null
-        ? [fingerprintOf(rule.id, [], record.message)]
-        : rule.by.map((name) => fieldText(fields, name));
-    this.#take({ key: stateKey(rule, values), values, rule, record, fields, now });
-  }
-
-  #lookup(rule: Rule, record: LogRecord, fields: Fields): Lookup {
-    return lookupFor(fields, { record, rule, labels: this.#labels(rule, record) });
-  }
-
-  #labels(rule: Rule, record: LogRecord | null): Record<string, string> {
-    return { ...this.#settings.labels, ...record?.stream.labels, ...rule.labels };
-  }
-
-  #take(found: Found): void {
-    const { rule, record, fields, now } = found;
-    let { key } = found;
-    let doc = this.#open(key, rule, now);
-    let size = 1;
-    if (!doc) {
-      const full = fillWindow(this.#windows, found);
-      size = full === 'late' ? 0 : full;
-      if (full === 'late') this.#deps.count('late', rule.id);
-      if (size === 0) {
-        this.#life.bump(rule.id, { below: 1 });
-        return;
-      }
-      if (this.stats(rule.id).firing >= incidentsPerRuleMax) {
-        key = stateKey(rule, ['\u0000overflow']);
-        doc = this.#open(key, rule, now);
-      }
-    }
-    // Most rules have one severity and most times no silence is in force: then nothing is looked up.
-    const [only] = rule.severity;
-    const plain = rule.severity.length === 1 && only !== undefined && only.when.length === 0;
-    const severity = plain ? only.is : severityOf(rule, this.#lookup(rule, record, fields));
-    const opened = !doc;
-    doc ??= openIncident({
-      ...found,
-      severity,
-      labels: this.#labels(rule, record),
-      channels: this.#route(rule, severity, this.#lookup(rule, record, fields)),
-    });
-    this.#join(doc, found, size, severity);
-    const silenced =
-      this.#silenceList.length > 0 &&
-      isSilenced(this.#silenceList, now, rule, this.#lookup(rule, record, fields));
-    this.#account(doc, { opened, size, silenced });
-    this.#life.counted(rule.id, size, opened);
-    this.#life.step(key, doc, now);
-  }
-
-  /** The open incident of a key. One that went quiet and whose turn to speak has come is over: what comes now is new. */
-  #open(key: string, rule: Rule, now: number): IncidentDoc | undefined {
-    const doc = this.#incidents.get(key);
-    if (!doc) return undefined;
-    if (doc.state === 'quiet' && decide(doc, rule, now) === 'over') {
-      this.#life.archive(key, doc);
-      return undefined;
-    }
-    return doc;
-  }
-
-  /** Adds a match to its incident. */
-  #join(doc: IncidentDoc, found: Found, size: number, severity: IncidentDoc['severity']): void {
-    const { rule, record, fields, now } = found;
-    const at = record.time ?? record.receivedAt;
-    doc.count += size;
-    doc.firstSeenAt = Math.min(doc.firstSeenAt, at);
-    doc.lastSeenAt = Math.max(doc.lastSeenAt, at);
-    doc.lastMatchAt = now;
-    doc.state = 'firing';
-    if (doc.count > size) {
-      doc.fields = fields;
-      this.#latest.note(doc, record, rule.context);
-    }
-    bumpTop(doc.top, fields, rule.by ?? []);
-    if (louder(doc.severity, severity) !== doc.severity) this.#escalate(doc, rule, record, severity);
-  }
-
-  /** A graver match of the same incident: whoever is told from this severity on is told from now on. */
-  #route(rule: Rule, severity: Severity, lookup: Lookup): readonly string[] {
-    const withSeverity: Lookup = (path) => (path === 'severity' ? severity : lookup(path));
-    return routeTo(this.#settings.routes, rule, withSeverity, (channel) =>
-      this.#settings.accepts(channel, severity),
-    );
-  }
-
-  #escalate(doc: IncidentDoc, rule: Rule, record: LogRecord, severity: IncidentDoc['severity']): void {
-    doc.severity = severity;
-    const lookup = lookupFor(doc.fields, { record, rule, severity, labels: this.#labels(rule, record) });
-    const channels = routeTo(this.#settings.routes, rule, lookup, (channel) =>
-      this.#settings.accepts(channel, severity),
-    );
-    const added = channels.filter((channel) => !doc.channels.includes(channel));
-    if (added.length === 0) return;
-    // What is still untold is told to the new ones too: their account begins with it.
-    for (const channel of added) this.accounts.begin(channel, doc.untold);
-    doc.channels = [...doc.channels, ...added];
-  }
-
-  #account(
-    doc: IncidentDoc,
-    match: { readonly opened: boolean; readonly size: number; readonly silenced: boolean },
-  ): void {
-    if (match.silenced) {
-      this.accounts.silenced(doc.channels, match.size);
-      return;
-    }
-    const first =
-      match.opened || (doc.lastToldAt === null && doc.untold.opened === 0 && doc.fold === null) ? 1 : 0;
-    const rule = this.#rules.get(doc.rule);
-    if (first === 0 && doc.lastToldAt !== null && rule?.remindMs.length === 0) {
-      this.accounts.counted(doc.channels, match.size);
-      return;
-    }
-    this.accounts.pending(doc.channels, match.size);
-    if (doc.fold !== null && this.#folds.add(doc, first, match.size - first)) return;
-    doc.untold.opened += first;
-    doc.untold.repeats += match.size - first;
+    else if (!this.#late.takes(hit, record, now)) this.#joining.take(hit, record, now);
   }
 
   /** A record that says the trouble is over: ends the incidents it names. */
@@ -382,5 +256,3 @@ export class Engine {
     }
   }
 }
-
-type Lookup = ReturnType<typeof lookupFor>;
