@@ -15,6 +15,8 @@ export interface CopySource {
 export interface CopyQuestion {
   /** The file's own name, which says whether it may be a copy at all; null where that was looked at before. */
   readonly name: string | null;
+  /** Streams that are asked before all others, since it lies beside them. */
+  readonly near?: readonly Tail[];
   /** The file's own stream. */
   readonly self: Tail | null;
   /** The first bytes, where they were read already. */
@@ -27,10 +29,11 @@ export async function copySource(
   streams: Streams,
   question: CopyQuestion,
 ): Promise<CopySource | null> {
-  const { name, self } = question;
+  const { name, self, near = [] } = question;
   const size = Number(file.stat.size);
   const head = question.head ?? (await peekFile(file.fd, 0, Math.min(headBytesMax, size)));
-  for (const other of name === null ? streams.all : originals(name, (one) => streams.byName.get(one))) {
+  const rest = name === null ? streams.all : originals(name, (one) => streams.byName.get(one));
+  for (const other of inOrder(near, rest)) {
     if (other === self || other.copyOf !== null || other.ended) continue;
     if (!mayBeCopy(streams.namesOf(other), name, head.length)) continue;
     if (await isCopyOf(file, size, head, other)) return { tail: other };
@@ -44,6 +47,11 @@ export async function copySource(
     if (verdict !== 'other') return { tail: null };
   }
   return null;
+}
+
+function* inOrder<T>(first: Iterable<T>, then: Iterable<T>): Generator<T> {
+  yield* first;
+  yield* then;
 }
 
 /** The streams after which a file of this name may be named: its name begins, or begins and ends, as theirs. */

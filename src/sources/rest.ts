@@ -31,7 +31,7 @@ import {
   tellingHeadBytes,
 } from './identity.ts';
 import { compressionOf, FileMedium, GzipMedium, gzipHead, type Medium, peekFile } from './medium.ts';
-import { rotatedName } from './rotated.ts';
+import { rotatedName, stemOf } from './rotated.ts';
 
 export interface Wanted {
   readonly path: string;
@@ -51,17 +51,12 @@ export interface Rest {
   /** Size of the file, or null where it is compressed. */
   readonly size: number | null;
 }
-/** With the names that rotated files of the path are named after. */
-interface Asking extends Wanted {
-  readonly bases: readonly string[];
-}
 /** Files of one folder that are opened to look at their heads, the last changed first. */
 const candidatesMax = 256;
 interface Candidate {
   readonly path: string;
   readonly raw: RawPath;
   readonly stat: BigIntStats;
-  readonly related: boolean;
 }
 
 /** Looks for the rest of a stream. `taken`: inodes that can't be it, the live file itself and files that have a stream. */
@@ -70,58 +65,56 @@ export async function findRest(
   folder: FolderView,
   taken: (inode: string) => boolean,
 ): Promise<Rest | null> {
-  const inode = inodeName(wanted.id);
-  const asking = { ...wanted, bases: basesOf(wanted.path) };
-  // Most often the file itself has another name now: then the others need not be looked at.
-  const renamed = taken(inode) ? null : await folder.ofInode(inode);
-  const itself = renamed === null ? null : await candidateOf(asking, folder, renamed, taken);
-  const found = itself === null ? null : await examine(wanted, itself, folder.remote).catch(() => null);
-  if (found?.how === 'renamed') return found;
-  found?.medium.close();
-  const candidates = await listCandidates(asking, folder, taken);
-  for (const candidate of candidates) {
-    const found = await examine(wanted, candidate, folder.remote).catch(() => null);
-    if (found !== null) return found;
+  for await (const names of likelyFirst(wanted, folder, taken)) {
+    for (const candidate of await candidatesOf(folder, names, taken)) {
+      const found = await examine(wanted, candidate, folder.remote).catch(() => null);
+      if (found !== null) return found;
+    }
   }
   return null;
 }
 
-async function listCandidates(
-  wanted: Asking,
+/** Most often the file has another name now, or a copy has a name that rotation gives: then nothing else is looked at. */
+async function* likelyFirst(
+  wanted: Wanted,
   folder: FolderView,
+  taken: (inode: string) => boolean,
+): AsyncGenerator<readonly Name[]> {
+  const inode = inodeName(wanted.id);
+  const renamed = taken(inode) ? null : await folder.ofInode(inode);
+  if (renamed !== null) yield [renamed];
+  const bases = basesOf(wanted.path);
+  const begin = [...new Set(bases.flatMap((base) => folder.startingWith(stemOf(base))))];
+  const related = begin.filter((name) => bases.some((base) => rotatedName(base, name.text) !== null));
+  yield related;
+  // Under any other name a short head proves nothing.
+  if (wanted.facts.headLength < tellingHeadBytes) return;
+  const seen = new Set(renamed === null ? related : [renamed, ...related]);
+  yield folder.names.filter((name) => !seen.has(name));
+}
+
+/** What lies under these names, the last changed first. */
+async function candidatesOf(
+  folder: FolderView,
+  names: readonly Name[],
   taken: (inode: string) => boolean,
 ): Promise<Candidate[]> {
   const found: Candidate[] = [];
-  for (const name of folder.names) {
-    const candidate = await candidateOf(wanted, folder, name, taken);
-    if (candidate !== null) found.push(candidate);
+  for (const name of names) {
+    if (name.kind !== 'file') continue;
+    const raw = rawPath(folder.dir, name.raw);
+    const stat = folder.remote ? await statLater(raw) : statNow(raw);
+    if (isFault(stat) || !stat.isFile() || stat.size === 0n || taken(inodeName(stat))) continue;
+    found.push({ path: posix.join(folder.dir, name.text), raw, stat });
   }
-  const same = inodeName(wanted.id);
-  const rank = (c: Candidate): number => (inodeName(c.stat) === same ? 0 : c.related ? 1 : 2);
-  found.sort((a, b) => rank(a) - rank(b) || Number(b.stat.ctimeNs - a.stat.ctimeNs));
+  found.sort((a, b) => Number(b.stat.ctimeNs - a.stat.ctimeNs));
   return found.slice(0, candidatesMax);
-}
-
-async function candidateOf(
-  wanted: Asking,
-  folder: FolderView,
-  name: Name,
-  taken: (inode: string) => boolean,
-): Promise<Candidate | null> {
-  if (name.kind !== 'file') return null;
-  const raw = rawPath(folder.dir, name.raw);
-  const stat = folder.remote ? await statLater(raw) : statNow(raw);
-  if (isFault(stat) || !stat.isFile() || stat.size === 0n || taken(inodeName(stat))) return null;
-  const related = wanted.bases.some((base) => rotatedName(base, name.text) !== null);
-  return { path: posix.join(folder.dir, name.text), raw, stat, related };
 }
 
 async function examine(wanted: Wanted, candidate: Candidate, remote: boolean): Promise<Rest | null> {
   const { facts } = wanted;
   const renamed = isSameFile(candidate.stat, wanted.id);
-  // A copy with a short head needs a name that rotation gives.
-  const likely = facts.headLength >= tellingHeadBytes || (candidate.related && isTelling(facts));
-  if (!renamed && !likely) return null;
+  if (!renamed && !isTelling(facts)) return null;
   const fd = remote ? await openLater(candidate.raw) : openNow(candidate.raw);
   let keep = false;
   try {

@@ -47,7 +47,7 @@ export class UnseenGenerations {
   async read(path: string, live: Tail | null, sinceMs: number, before: readonly Tail[]): Promise<Tail[]> {
     const chain = [...before];
     let last = before.at(-1) ?? null;
-    for (const candidate of await this.#find(path, live, sinceMs)) {
+    for (const candidate of await this.#find(path, live, sinceMs, before)) {
       const tail = await this.#open(candidate);
       for (const earlier of chain) tail.after.add(earlier);
       tail.predecessor = candidate.exact ? last : null;
@@ -69,7 +69,7 @@ export class UnseenGenerations {
     return tail;
   }
 
-  async #find(path: string, live: Tail | null, sinceMs: number): Promise<Unseen[]> {
+  async #find(path: string, live: Tail | null, sinceMs: number, before: readonly Tail[]): Promise<Unseen[]> {
     const bases = [...new Set([posix.basename(path), ...(live ? this.#with.streams().namesOf(live) : [])])];
     const found: Unseen[] = [];
     for (const dir of foldersOf(path)) {
@@ -104,7 +104,7 @@ export class UnseenGenerations {
           if (file.code === 'ENOENT') present.delete(name.text);
           continue;
         }
-        const unseen = await this.#examine(file, raw, name.text).catch((error: unknown) => {
+        const unseen = await this.#examine(file, raw, name.text, before).catch((error: unknown) => {
           for (const one of [{ file }, ...found.splice(0)]) closeQuietly(one.file.fd);
           throw error;
         });
@@ -116,7 +116,12 @@ export class UnseenGenerations {
   }
 
   /** Null for what is no log, and for a copy of something that was read. */
-  async #examine(file: OpenFile, raw: RawPath, name: string): Promise<Omit<Unseen, 'exact'> | null> {
+  async #examine(
+    file: OpenFile,
+    raw: RawPath,
+    name: string,
+    before: readonly Tail[],
+  ): Promise<Omit<Unseen, 'exact'> | null> {
     const packed = compressionOf(await peekFile(file.fd, 0, 8));
     if (packed === 'other') return null;
     if (packed === 'gzip') {
@@ -125,7 +130,12 @@ export class UnseenGenerations {
         ? null
         : { file, packed: { raw, head }, name };
     }
-    const source = await copySource(file, this.#with.streams(), { name: null, self: null, head: null });
+    const source = await copySource(file, this.#with.streams(), {
+      name: null,
+      near: before.filter(({ ended }) => !ended),
+      self: null,
+      head: null,
+    });
     return source === null ? { file, packed: null, name } : null;
   }
 }

@@ -41,6 +41,35 @@ function openFilesIn(dir: string): string[] {
 }
 
 describe.each(modes)('rotation, %s', (mode) => {
+  it.each([
+    'renamed',
+    'copied and truncated',
+  ])('two hundred files of one folder that are %s at once: each line once, also where that happened while nobody read', async (how) => {
+    const dir = tempDir();
+    const logs = Array.from({ length: 200 }, (_, n) => join(dir, `worker-${n}.log`));
+    const rotate = (log: string, to: number, next: string): void => {
+      if (how === 'renamed') renameSync(log, `${log}.${to}`);
+      else copyFileSync(log, `${log}.${to}`);
+      writeFileSync(log, `${next} ${log}\n`);
+    };
+    const each = (word: string): string[] => logs.map((log) => `${word} ${log}`);
+    for (const log of logs) writeFileSync(log, `first ${log}\n`);
+    const one = await tail({ paths: [join(dir, '*.log')], mode });
+    await waitFor('all of it', () => one.port.lines.length === 200);
+    for (const log of logs) appendFileSync(log, `second ${log}\n`);
+    await waitFor('what came', () => one.port.lines.length === 400);
+    for (const log of logs) rotate(log, 1, 'third');
+    await waitFor('the new files', () => one.port.lines.length === 600);
+    await one.stop();
+    for (const log of logs) appendFileSync(log, `fourth ${log}\n`);
+    for (const log of logs) rotate(log, 2, 'fifth');
+    const port = new LinePort(one.port.saved);
+    await tail({ paths: [join(dir, '*.log')], mode, port, firstStart: false });
+    await waitFor('the rest', () => port.lines.length === 400);
+    expect(one.port.lines.sort()).toEqual([...each('first'), ...each('second'), ...each('third')].sort());
+    expect(port.lines.sort()).toEqual([...each('fourth'), ...each('fifth')].sort());
+  });
+
   async function begin(
     pattern = 'app.log',
   ): Promise<{ dir: string; log: string; fd: number; tailing: Tailing }> {
