@@ -59,6 +59,8 @@ export class Changes {
   readonly #with: ChangesDeps;
   #last: Promise<void> = Promise.resolve();
   readonly #waiting = new Set<PathEntry>();
+  /** Paths whose rests were searched at the start. */
+  resumed = 0;
   readonly #own = ownFiles();
   readonly #ownSaid = new Set<string>();
   readonly #firstLook: FirstLook;
@@ -219,7 +221,10 @@ export class Changes {
         byPath.set(path, [...(byPath.get(path) ?? []), saved]);
       }
       const paths = new Set([...byPath.keys(), ...this.#with.paths.keys()]);
-      for (const path of paths) await this.#rests.resume(path, byPath.get(path) ?? []);
+      for (const path of paths) {
+        await this.#rests.resume(path, byPath.get(path) ?? []);
+        this.resumed++;
+      }
       for (const entry of this.#with.paths.values()) {
         // It may lead elsewhere by now: a start takes its time.
         if (entry.tail !== null) entry.seenAt = entry.lookedAt;

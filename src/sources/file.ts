@@ -183,7 +183,7 @@ export class FileSource implements Source {
   }
 
   startProgress(): number {
-    return this.#looks.answered;
+    return this.#looks.answered + this.#changes.resumed;
   }
 
   #open(): Streams {

@@ -12,6 +12,7 @@ import { fileURLToPath } from 'node:url';
 import { httpBench } from './http.mjs';
 import { makeLog, rulesOf } from './log.mjs';
 import { best, cpuSeconds, peakMiB, residentMiB, run } from './measure.mjs';
+import { rotationBench } from './rotation.mjs';
 import { syslogBench, udpBench } from './syslog.mjs';
 
 const main = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
@@ -360,6 +361,7 @@ if (wants('idle')) {
   await idle(5000, 10);
   await idle(5000, 10, 256);
 }
+if (wants('rotation')) await rotationBench({ configFor, startDaemon, rulesOf, dir });
 if (wants('syslog')) {
   const quick = args.includes('--quick');
   const size = quick ? { seconds: 10, messages: 1_000_000 } : { seconds: 60, messages: 5_000_000 };
