@@ -100,6 +100,7 @@ export class Names {
     try {
       const place = realpathSync(entry.found.path);
       entry.linked = place !== entry.found.path;
+      entry.place = place;
       if (!entry.linked) return;
       this.#places.set(place, entry);
       if (entry.tail !== null) this.#with.streams().named(entry.tail, posix.basename(place));

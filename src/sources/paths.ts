@@ -19,6 +19,8 @@ export interface PathEntry extends Paced {
   previous: Tail | null;
   /** A link, or below one: what it leads to may change where no event tells of it. */
   linked: boolean;
+  /** Where it led to when that was last asked: another place is no rotation. Null where nobody knows. */
+  place: string | null;
   /** A named pipe is read as a stream of its own. */
   pump: Pump | null;
   /** Being opened or asked about. */
@@ -53,6 +55,7 @@ export function newPath(found: FoundFile, initial: boolean, now: number): PathEn
     tail: null,
     previous: null,
     linked: true,
+    place: null,
     pump: null,
     busy: false,
     seenAt: 0,

@@ -55,13 +55,15 @@ export class Successors {
     // While everything is found at the start nothing is read, and all of it may be more than can be open at once.
     this.#with.descriptors.used(tail);
     // The time it was seen stays the old one until everything between is known, and noted: a crash may come any time.
-    const { seenAt } = entry;
+    const { seenAt, place } = entry;
     await turns.hold(tail);
     try {
       await names.point(entry, tail);
       entry.initial = false;
       if (seenAt > 0 && !this.#with.starting()) {
         await this.#between(entry, tail, old, seenAt);
+        // A link leads to another log now, whose lines are not those of the one before.
+        if (place !== null && place !== entry.place) tail.predecessor = null;
         entry.seenAt = entry.lookedAt;
       }
     } finally {

@@ -1,5 +1,5 @@
 /** Odd lines in real files, read as the daemon reads them: long, broken, in pieces, in the envelopes of containers. */
-import { appendFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { jumpingClock } from '../support/jumping-clock.ts';
@@ -244,6 +244,27 @@ describe.each(modes)('files of a container runtime, %s', (mode) => {
     clock.jump(5_000);
     await waitFor('the part', () => port.records.length === 3);
     expect(port.records.find(({ message }) => message === 'one ')).toMatchObject({ truncated: true });
+  });
+
+  it('T74 a link that leads to the log of another container: the part of the one is no part of the other', async () => {
+    const dir = tempDir();
+    const [one, two, link] = ['one.log', 'two.log', 'current.log'].map((name) => join(dir, name)) as [
+      string,
+      string,
+      string,
+    ];
+    writeFileSync(one, cri('F', 'zero') + cri('P', 'the part'));
+    symlinkSync(one, link);
+    const clock = jumpingClock();
+    const { port } = await tailRecords({ paths: [link], mode, clock });
+    await waitFor('the first', () => port.records.length === 1);
+    writeFileSync(two, cri('F', 'whole'));
+    symlinkSync(two, `${link}.new`);
+    renameSync(`${link}.new`, link);
+    await waitFor('the other container', () => port.messages.includes('whole'));
+    clock.jump(5_000);
+    await waitFor('the part', () => port.messages.includes('the part'));
+    expect(port.records.length).toBe(3);
   });
 
   it('a traceback on both sides of a rotation is one record', async () => {
