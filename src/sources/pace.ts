@@ -27,14 +27,14 @@ const warmForMs = 60_000;
 /** Everything else. */
 const coldEveryMs = 1_000;
 /**
- * Where events tell of a change the poll is there for the one that got lost: active, active in the last minute, asleep. The first is half
- * the quiet time of a stream: a successor whose event got lost is found before what it may inherit is told as complete.
+ * Where events tell of a change the poll is there for the one that got lost: active, active in the last minute, asleep. The first is
+ * less than the quiet time of a stream: a successor whose event got lost is found before what it may inherit is told as complete.
  */
-const hotAnnouncedEveryMs = 100;
+const hotAnnouncedEveryMs = 150;
 const warmAnnouncedEveryMs = 1_000;
 const coldAnnouncedEveryMs = 8_000;
 const looksPerSecond = 1_500;
-const looksAnnouncedPerSecond = 160;
+const looksAnnouncedPerSecond = 100;
 /** Time between two slices of sleepers. */
 const sliceMs = 100;
 const sliceAnnouncedMs = 250;
