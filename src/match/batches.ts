@@ -25,7 +25,7 @@ export function gather(batches: readonly Batch[]): Gathered {
   if (batches.length === 1 && first !== undefined) {
     const { lane, from, to } = first;
     return {
-      data: lane.units.text.subarray(0, lane.recordAt[to]),
+      data: lane.text.subarray(0, lane.recordAt[to]),
       starts: lane.recordAt.subarray(from, to + 1),
       count: to - from,
       of: (record) => [lane, from + record],
@@ -46,7 +46,7 @@ export function gather(batches: readonly Batch[]): Gathered {
   for (const [index, { lane, from, to }] of batches.entries()) {
     const begin = lane.recordAt[from] ?? 0;
     const end = lane.recordAt[to] ?? 0;
-    lane.units.text.copy(data, at, begin, end);
+    lane.text.copy(data, at, begin, end);
     firsts[index] = record - from;
     for (let own = from; own < to; own++) {
       owners[record] = index;

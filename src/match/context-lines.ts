@@ -60,8 +60,10 @@ export function linesAfter(data: Buffer, from: number, to: number, count: number
 
 /** The text of a lane, for the lines around its records. */
 interface LaneText {
-  readonly units: { readonly text: Buffer; readonly used: number; readonly json: boolean };
+  readonly text: Buffer;
+  readonly used: number;
   readonly recordAt: Int32Array;
+  readonly json: boolean;
 }
 
 /** Bytes of a lane's text in which context is looked for. */
@@ -82,8 +84,8 @@ export function contextBefore(
   const to = lane.recordAt[record] ?? 0;
   if (count === 0 || to === 0) return () => [];
   const from = Math.max(0, to - laneWindow);
-  const bytes = Buffer.from(lane.units.text.subarray(from, to));
-  const { json } = lane.units;
+  const bytes = Buffer.from(lane.text.subarray(from, to));
+  const { json } = lane;
   return () => {
     const start = from > 0 ? bytes.indexOf(0x0a) + 1 : 0;
     let text = cleanText(bytes, start, bytes.length);
@@ -100,10 +102,8 @@ export function contextBefore(
 /** The lines of a lane behind a record. */
 export function linesBehind(lane: LaneText, record: number, count: number): () => readonly string[] {
   if (count === 0) return () => [];
-  const { units } = lane;
-  const from = lane.recordAt[record + 1] ?? 0;
-  const lines = linesAfter(units.text, from, units.used, count * (units.json ? 3 : 1));
-  return () => (units.json ? lines.filter((line) => !isObject(line)) : lines).slice(0, count);
+  const lines = linesAfter(lane.text, lane.recordAt[record + 1] ?? 0, lane.used, count * (lane.json ? 3 : 1));
+  return () => (lane.json ? lines.filter((line) => !isObject(line)) : lines).slice(0, count);
 }
 
 /** Context of one stream. Data given to `begin` must stay as it is until the next `begin` or `end`. */

@@ -120,9 +120,8 @@ export class EnvelopedReader implements Reader {
   #subject(chunk: Chunk, lane: Lane, record: number): RecordSubject {
     const start = lane.recordAt[record] ?? 0;
     let end = lane.recordAt[record + 1] ?? 0;
-    const bytes = lane.units.text;
-    while (end > start && bytes[end - 1] === 0x0a) end--;
-    const text = cleanText(bytes, start, end);
+    while (end > start && lane.text[end - 1] === 0x0a) end--;
+    const text = cleanText(lane.text, start, end);
     const { offset } = chunk;
     const from = lane.rawOf(record) - offset;
     return this.#subjectOf(chunk, text, lane.kindOf(record), from, lane.firstEndOf(record) - offset);

@@ -10,7 +10,7 @@ import { parseJsonLine } from './formats/json-line.ts';
 import { writeJsonText } from './formats/json-text.ts';
 import { isLogfmt, parseLogfmt, writeLogfmtText } from './formats/logfmt.ts';
 import { type Head, noHead } from './head.ts';
-import type { LaneUnits } from './lane-units.ts';
+import type { Lane } from './lane.ts';
 import { doubtfulUnit, ownUnit, textUnit } from './unit-kinds.ts';
 
 const found = { length: 0, telling: false };
@@ -42,28 +42,28 @@ export function payloadsOf(format: Format): PayloadKinds {
  * Looks at the bytes of a lane's last unit, which begins at `from`, and writes its searched text behind them. Gives the kind
  * of the unit.
  */
-export function addPayload(units: LaneUnits, from: number, kinds: PayloadKinds): number {
-  const to = units.used;
-  const first = units.text[from];
-  if (first === 0x7b) return kinds.json ? addJson(units, from, to) : textUnit;
-  if (!kinds.logfmt || !isLogfmt(units.text, from, to)) return textUnit;
-  units.reserve(to - from + 4);
-  units.text[units.used] = 0x0a;
-  const length = writeLogfmtText(units.text, from, to, units.text, units.used + 1);
-  if (length > 0) units.used += length + 1;
+export function addPayload(lane: Lane, from: number, kinds: PayloadKinds): number {
+  const to = lane.used;
+  const first = lane.text[from];
+  if (first === 0x7b) return kinds.json ? addJson(lane, from, to) : textUnit;
+  if (!kinds.logfmt || !isLogfmt(lane.text, from, to)) return textUnit;
+  lane.reserve(to - from + 4);
+  lane.text[lane.used] = 0x0a;
+  const length = writeLogfmtText(lane.text, from, to, lane.text, lane.used + 1);
+  if (length > 0) lane.used += length + 1;
   return doubtfulUnit;
 }
 
-function addJson(units: LaneUnits, from: number, to: number): number {
-  if (units.text[to - 1] !== 0x7d && units.text[to - 1] !== 0x20) return textUnit;
-  units.reserve((to - from) * 2 + 16);
-  const { text } = units;
+function addJson(lane: Lane, from: number, to: number): number {
+  if (lane.text[to - 1] !== 0x7d && lane.text[to - 1] !== 0x20) return textUnit;
+  lane.reserve((to - from) * 2 + 16);
+  const { text } = lane;
   if (!writeJsonText(text, from, to, text, to + 1, found)) return textUnit;
   // A frame may hold an object over several lines: its line ends are blanks between its members.
   for (let at = text.indexOf(0x0a, from); at >= 0 && at < to; at = text.indexOf(0x0a, at)) text[at] = 0x20;
   text[to] = 0x0a;
-  if (found.length > 0) units.used = to + 1 + found.length;
-  units.json = true;
+  if (found.length > 0) lane.used = to + 1 + found.length;
+  lane.json = true;
   return found.telling ? ownUnit : doubtfulUnit;
 }
 
