@@ -75,7 +75,10 @@ function listing(offset) {
 }
 
 function readFile(node, body) {
-  if (failure !== 0) throw Object.assign(new Error('as asked'), { errno: -failure });
+  if (failure !== 0) {
+    process.stdout.write('refused\n');
+    throw Object.assign(new Error('as asked'), { errno: -failure });
+  }
   const target = Buffer.alloc(body.readUInt32LE(16));
   const fd = openSync(pathOf(node), 'r');
   try {

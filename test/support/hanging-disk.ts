@@ -30,6 +30,8 @@ export interface HangingDisk {
   /** Every read fails. */
   fail(code: 'EIO' | 'ESTALE'): Promise<void>;
   heal(): Promise<void>;
+  /** Reads that failed so far. */
+  failures(): number;
 }
 
 export async function hangingDisk(): Promise<HangingDisk> {
@@ -66,5 +68,6 @@ export async function hangingDisk(): Promise<HangingDisk> {
     go: () => tell('go'),
     fail: (code) => tell(`fail ${system.errno[code]}`),
     heal: () => tell('heal'),
+    failures: () => said.split('refused\n').length - 1,
   };
 }
