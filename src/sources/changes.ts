@@ -7,7 +7,7 @@
 import type { FileSourceConfig } from '../model/config.ts';
 import type { Descriptors } from './descriptors.ts';
 import { explain, faultOf, isFault, statLater, statNow } from './disk.ts';
-import { fstatOf, openFile } from './files.ts';
+import { openFile } from './files.ts';
 import { FirstLook } from './first-look.ts';
 import { type Glob, globMatches } from './glob.ts';
 import { inodeName } from './identity.ts';
@@ -181,31 +181,7 @@ export class Changes {
     await this.#firstLook.checkEncoding(tail);
     if (tail.copyOf !== null) await this.#firstLook.follow(tail);
     if (tail.ignored !== null || tail.copyOf !== null || tail.fresh) return 'nothing';
-    return (await this.#inherits(tail)) ? 'read' : 'wait';
-  }
-
-  /**
-   * Before the first byte of a file is read, what its predecessor left open goes over to it; false where more was written to that one
-   * since it was read to its end. Asked once: what comes there later is on its own.
-   */
-  async #inherits(tail: Tail): Promise<boolean> {
-    const old = tail.predecessor;
-    const { turns } = this.#with;
-    if (old === null) return true;
-    const fd = old.medium?.fd ?? null;
-    const goesOn = old.role === 'live' && old.ignored === null && old.copyOf === null;
-    const stat = fd === null || tail.letPredecessorRead || !goesOn ? null : await fstatOf(fd, old.remote);
-    if (stat !== null && !isFault(stat) && Number(stat.size) > old.readPosition && !old.ended) {
-      tail.letPredecessorRead = true;
-      old.caughtUp = false;
-      tail.after.add(old);
-      turns.want(old);
-      turns.want(tail);
-      return false;
-    }
-    tail.predecessor = null;
-    if (goesOn && !old.ended && !old.busy && !turns.holds(old)) tail.goOnFrom(old);
-    return true;
+    return (await this.#successors.begins(tail)) ? 'read' : 'wait';
   }
 
   /**

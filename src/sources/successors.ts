@@ -1,11 +1,13 @@
 /**
  * What becomes of a path when another file is behind it: the same content going on in another file (an editor's save), or a new
- * stream that waits until its predecessors are read, those among them that nobody saw included. Takes the path and the opened
- * file, whose descriptor it owns from then on; the old file stays readable as long as something may come there.
+ * stream that waits until its predecessors are read, those among them that nobody saw included, and begins with what the last of them
+ * left open. Takes the path and the opened file, whose descriptor it owns from then on; the old file stays readable as long as
+ * something may come there.
  */
 import type { Clock } from '../model/seams.ts';
 import type { Descriptors } from './descriptors.ts';
 import { closeQuietly, fstatLater, isFault } from './disk.ts';
+import { fstatOf } from './files.ts';
 import { compareContent, inodeName } from './identity.ts';
 import { FileMedium, peekFile } from './medium.ts';
 import type { Names } from './names.ts';
@@ -70,6 +72,30 @@ export class Successors {
       turns.release(tail);
     }
     turns.want(tail);
+  }
+
+  /**
+   * Before the first byte of a file is read, what its predecessor left open goes over to it; false where more was written to that one
+   * since it was read to its end. Asked once: what comes there later is on its own.
+   */
+  async begins(tail: Tail): Promise<boolean> {
+    const old = tail.predecessor;
+    const { turns } = this.#with;
+    if (old === null) return true;
+    const fd = old.medium?.fd ?? null;
+    const goesOn = old.role === 'live' && old.ignored === null && old.copyOf === null;
+    const stat = fd === null || tail.letPredecessorRead || !goesOn ? null : await fstatOf(fd, old.remote);
+    if (stat !== null && !isFault(stat) && Number(stat.size) > old.readPosition && !old.ended) {
+      tail.letPredecessorRead = true;
+      old.caughtUp = false;
+      tail.after.add(old);
+      turns.want(old);
+      turns.want(tail);
+      return false;
+    }
+    tail.predecessor = null;
+    if (goesOn && !old.ended && !old.busy && !turns.holds(old)) tail.goOnFrom(old);
+    return true;
   }
 
   /** The stream that reads this file: the path's old one where the file goes on with its content. Closes what can't be read. */
