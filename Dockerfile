@@ -8,7 +8,7 @@ WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 # The project's own script builds from sources that come later: that an edit there need not compile the native modules again.
 RUN npm ci --ignore-scripts && npm rebuild re2 better-sqlite3 unix-dgram
-COPY tsconfig.json ./
+COPY tsconfig.json rolldown.config.ts ./
 COPY src ./src
 RUN npm run build && npm prune --omit=dev --ignore-scripts
 RUN strip --strip-all node_modules/re2/build/Release/re2.node node_modules/better-sqlite3/build/Release/better_sqlite3.node \

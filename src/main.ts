@@ -27,6 +27,7 @@ for (const stream of [process.stdout, process.stderr]) stream.on('error', () => 
 
 const code = await cli(process.argv, {
   version,
+  program: fileURLToPath(import.meta.url),
   packsDir: fileURLToPath(new URL('rules', root)),
   env: process.env,
   cwd: process.cwd(),

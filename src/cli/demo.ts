@@ -8,7 +8,6 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { askDaemon } from '../daemon/control.ts';
 import type { Status } from '../daemon/status.ts';
 import type { Notification } from '../model/notification.ts';
@@ -117,10 +116,13 @@ function rulesText(severity: string): string {
 }
 
 async function startDaemon(stage: Stage): Promise<void> {
-  const main = fileURLToPath(new URL('../main.js', import.meta.url));
-  const child = spawn(process.execPath, [main, 'run', '--config', join(stage.dir, 'tocsin.yaml')], {
-    stdio: ['ignore', 'ignore', 'pipe'],
-  });
+  const child = spawn(
+    process.execPath,
+    [stage.io.program, 'run', '--config', join(stage.dir, 'tocsin.yaml')],
+    {
+      stdio: ['ignore', 'ignore', 'pipe'],
+    },
+  );
   child.stderr?.on('data', (part: Buffer) => {
     stage.said += part.toString('utf8');
   });

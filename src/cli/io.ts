@@ -8,6 +8,8 @@ export const exitCodes = { done: 0, no: 1, wrong: 2 } as const;
 
 export interface CliIo {
   readonly version: string;
+  /** This program's file, for one that starts another of its kind. */
+  readonly program: string;
   /** Folder of the rule packs that ship with the program. */
   readonly packsDir: string;
   readonly env: Readonly<Record<string, string | undefined>>;

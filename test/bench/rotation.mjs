@@ -4,7 +4,7 @@
  */
 import { appendFileSync, copyFileSync, mkdirSync, renameSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { askDaemon } from '../../dist/daemon/control.js';
+import { askDaemon } from '../../build/daemon/control.js';
 import { cpuSeconds, thousands } from './measure.mjs';
 
 const files = 2_000;

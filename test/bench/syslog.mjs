@@ -7,7 +7,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { askDaemon } from '../../dist/daemon/control.js';
+import { askDaemon } from '../../build/daemon/control.js';
 import { cpuSeconds, freePort, peakMiB, run, thousands } from './measure.mjs';
 
 const sender = fileURLToPath(new URL('./syslog-sender.mjs', import.meta.url));

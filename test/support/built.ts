@@ -1,14 +1,14 @@
-/** The built program in a process of its own, for what a test can't survive. `npm test` builds first. */
+/** Modules of the program in a process of their own, for what a test can't survive. `npm test` builds them first. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
 
-/** The URL of a built file, like `state/store.js`. */
+/** The URL of a module of its own, like `state/store.js`. */
 export function built(path: string): string {
-  const url = new URL(`../../dist/${path}`, import.meta.url);
+  const url = new URL(`../../build/${path}`, import.meta.url);
   if (!existsSync(fileURLToPath(url)))
-    throw new Error(`dist/${path} is missing: run \`npm run build\` first`);
+    throw new Error(`build/${path} is missing: run \`npm run build:modules\` first`);
   return url.href;
 }
 
