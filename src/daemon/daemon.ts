@@ -5,6 +5,7 @@
 import type { Notice } from '../state/notice.ts';
 import { prunePositions } from '../state/prune.ts';
 import { openStore } from '../state/store.ts';
+import { keepHeapSmallDuring } from '../system/heap.ts';
 import { AdminDoor } from './admin-door.ts';
 import { answerCommand } from './commands.ts';
 import { type WatchedFiles, watchConfig, watchedFiles } from './config-watch.ts';
@@ -45,7 +46,8 @@ export class Daemon {
     const files = watchedFiles(given.load.files);
     const options = { ...given, load: { ...given.load, files } };
     const tests = testDeps(options);
-    const first = options.stateDir === null ? loadAndProve(options.load, tests) : null;
+    const first =
+      options.stateDir === null ? keepHeapSmallDuring(() => loadAndProve(options.load, tests)) : null;
     const dir = options.stateDir ?? first?.config?.stateDir ?? guessStateDir(options.load);
     if (options.strict && first && hasErrors(first)) throw new ConfigRefused(first.problems);
     let later: (notice: Notice) => void = () => {};
@@ -56,9 +58,12 @@ export class Daemon {
       onNotice: (notice) => later(notice),
     });
     try {
-      const loaded = first?.config ? first : loadAtStart(options.load, tests, store);
+      const loaded = first?.config
+        ? first
+        : keepHeapSmallDuring(() => loadAtStart(options.load, tests, store));
       if (!loaded.config || (options.strict && hasErrors(loaded))) throw new ConfigRefused(loaded.problems);
-      const parts = new Parts(options, store, loaded.config, loaded);
+      const { config } = loaded;
+      const parts = keepHeapSmallDuring(() => new Parts(options, store, config, loaded));
       const daemon = new Daemon(parts, { notices, dir, files });
       later = (notice) => sayNotice(parts.words, notice);
       await daemon.#begin();

@@ -32,6 +32,19 @@ export function keepHeapSmallBesideThread(): void {
   if (grown) stopGrowth();
 }
 
+/**
+ * Does a long piece of work during which no timer comes, such as reading a configuration of a thousand rules. The young generation
+ * stays as it is meanwhile: nobody could say when it is large enough.
+ */
+export function keepHeapSmallDuring<T>(work: () => T): T {
+  stopGrowth();
+  try {
+    return work();
+  } finally {
+    if (!grown) setFlagsFromString('--semi-space-growth-factor=2');
+  }
+}
+
 function stopGrowth(): void {
   setFlagsFromString('--semi-space-growth-factor=1');
 }
