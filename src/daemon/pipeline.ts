@@ -16,7 +16,7 @@ import type { EngineTime } from './engine-time.ts';
 /** Under load effects are committed in groups: after so many matches, or so many ms. */
 const groupMatches = 5_000;
 const groupMs = 50;
-/** A stream that gives more than this at once is behind: its effects wait for the group. */
+/** A stream that gives more than this at once is behind even where its source can't tell: its effects wait for the group. */
 const busyBytes = 65_536;
 /** Records that are kept as they are until the next commit, each of another incident; with it some KiB of the lines around it. */
 const unsettledMax = 256;
@@ -109,7 +109,7 @@ export class Pipeline implements SourcePort {
     // A match may come from behind an open record, which holds the offset: then the reader's notes move alone.
     if (result.consumed > 0 || result.matches.length > 0) this.#move(chunk, result.consumed, stream);
     this.#matchesSinceCommit += result.matches.length;
-    if (result.matches.length > 0) this.#commitInTime(chunk.data.length < busyBytes);
+    if (result.matches.length > 0) this.#commitInTime(!chunk.behind && chunk.data.length < busyBytes);
     else if (result.consumed > 0) this.#arm(offsetMs);
     if (chunk.end === 'final') this.#streams.delete(chunk.stream.key);
     return result.consumed;

@@ -189,9 +189,13 @@ export class Engine {
 
   /** The earliest time at which `tick` has something to do, or null. */
   nextDue(): number | null {
-    const tables = [this.#incidents, this.#folds, this.#late];
-    const times = tables.map((table) => table.nextDue()).filter((at) => at !== null);
-    return times.length === 0 ? null : Math.min(...times);
+    // Asked for each match: nothing is made for it.
+    const next = Math.min(
+      this.#incidents.nextDue() ?? Number.POSITIVE_INFINITY,
+      this.#folds.nextDue() ?? Number.POSITIVE_INFINITY,
+      this.#late.nextDue() ?? Number.POSITIVE_INFINITY,
+    );
+    return next === Number.POSITIVE_INFINITY ? null : next;
   }
 
   /** The end of the input in `--once`: everything that is still untold is told now, once. */

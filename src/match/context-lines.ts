@@ -106,6 +106,21 @@ export function linesBehind(lane: LaneText, record: number, count: number): () =
   return () => (lane.json ? lines.filter((line) => !isObject(line)) : lines).slice(0, count);
 }
 
+/** What cleaning takes out: a line of nothing else is empty then. */
+const uncleanCharacters = /[\0\r\x1b]/;
+
+/** Where the last `count` lines before `to` begin that are not empty, or `from` where they reach back so far or can't be told. */
+function lastLines(text: string, from: number, to: number, count: number): number {
+  let at = to;
+  for (let lines = 0; lines < count; ) {
+    const start = at < 2 ? 0 : text.lastIndexOf('\n', at - 2) + 1;
+    if (start <= from) return from;
+    if (at - 1 > start) lines++;
+    at = start;
+  }
+  return uncleanCharacters.test(text.slice(at, to)) ? from : at;
+}
+
 /** Context of one stream. Data given to `begin` must stay as it is until the next `begin` or `end`. */
 export class ContextLines {
   readonly #count: number;
@@ -178,8 +193,9 @@ export class ContextLines {
     const from = Math.max(0, to - windowBytes);
     const cut = from > 0 || this.#windowStart > 0 || this.#tailCut;
     return () => {
-      const bytes = Buffer.from(text.slice(from, to), 'latin1');
-      const start = cut ? bytes.indexOf(0x0a) + 1 : 0;
+      const near = isApart(process, format) ? from : lastLines(text, from, to, count);
+      const bytes = Buffer.from(text.slice(near, to), 'latin1');
+      const start = cut && near === from ? bytes.indexOf(0x0a) + 1 : 0;
       return linesBefore(cleanText(bytes, start, bytes.length), process, count, format);
     };
   }

@@ -35,6 +35,8 @@ export interface Chunk {
   readonly end: 'more' | 'quiet' | 'stale' | 'final';
   /** Where messages end in `data`, ascending, where the transport keeps them apart (datagrams); the last one ends with `data`. */
   readonly frames?: Int32Array;
+  /** More bytes are there already: what these ones mean may become durable together with what follows. */
+  readonly behind?: boolean;
   /** When the last of these bytes were read, ms. */
   readonly receivedAt: number;
 }

@@ -15,7 +15,7 @@ import { headroomBytes, type ReadBuffers, readBytesMax } from './read-buffers.ts
 import { ReadPoint } from './read-point.ts';
 
 /** Bytes of one read at least; between this and the most, what the pipeline takes in about 10 ms. */
-const readBytesMin = 32 * 1024;
+const readBytesMin = 16 * 1024;
 /**
  * Where no more than the first is expected, a read asks for the second: together with the bytes before it that is little enough for
  * `disk.ts` to read it at once, without a thread's help.
@@ -23,8 +23,8 @@ const readBytesMin = 32 * 1024;
 const fewBytes = 8 * 1024;
 const readFewBytes = 16 * 1024;
 /** A `take` over this time halves the next reads, one under the other doubles them: the process stays responsive. */
-const takeSlowMs = 16;
-const takeFastMs = 4;
+const takeSlowMs = 4;
+const takeFastMs = 1;
 /** An open record may hold this much before the pipeline must let go of it. */
 const heldBytesMax = 4 * 1024 * 1024;
 /** A line that comes in parts waits so long for the next one. */
@@ -331,7 +331,7 @@ export class Tail {
 
   #deliver(data: Buffer, full: boolean, lead: Buffer | null): void {
     const began = this.#clock.monotonic();
-    this.#present(data, data.length > heldBytesMax ? 'final' : 'more', lead);
+    this.#present(data, data.length > heldBytesMax ? 'final' : 'more', { lead, behind: full });
     const tookMs = this.#clock.monotonic() - began;
     if (tookMs > takeSlowMs) this.#readBytes = Math.max(readBytesMin, this.#readBytes >> 1);
     else if (tookMs < takeFastMs && full) this.#readBytes = Math.min(readBytesMax, this.#readBytes << 1);
@@ -349,7 +349,14 @@ export class Tail {
     return bytes.subarray(cut);
   }
 
-  #present(data: Buffer, end: Chunk['end'], lead: Buffer | null = null): void {
+  #present(
+    data: Buffer,
+    end: Chunk['end'],
+    { lead, behind }: { readonly lead: Buffer | null; readonly behind: boolean } = {
+      lead: null,
+      behind: false,
+    },
+  ): void {
     const { stream, offset, receivedAt } = this;
     // The pipeline may commit within `take`: what identifies the file must be known by then.
     if (this.memory.head.length > this.#headNoted) this.remember();
@@ -359,6 +366,7 @@ export class Tail {
       offset: offset + this.#inherited.shift,
       end,
       receivedAt,
+      behind,
       ...(lead === null || lead.length === 0 ? {} : { before: lead }),
     });
     if (consumed > 0) {
