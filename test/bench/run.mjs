@@ -11,7 +11,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { httpBench } from './http.mjs';
 import { makeLog, rulesOf } from './log.mjs';
-import { best, cpuSeconds, peakMiB, residentMiB, run } from './measure.mjs';
+import { best, cpuSeconds, peakMiB, residentMiB } from './measure.mjs';
+import { peersBench } from './peers.mjs';
 import { rotationBench } from './rotation.mjs';
 import { syslogBench, udpBench } from './syslog.mjs';
 
@@ -127,100 +128,6 @@ async function envelopes() {
     const ours = await bestOnce(configFor(rules), log);
     line(name, size / ours.seconds, ours.code === 0 ? '' : `FAILED ${ours.code}`, ours.peakMiB);
   }
-}
-
-/** Peers on a tenth of the log: they need minutes for all of it. */
-async function peers() {
-  const rules = rulesOf(20);
-  const size = Math.max(20, megabytes / 20);
-  const log = join(cache, `mixed-${size}.log`);
-  makeLog({ path: log, bytes: size * 1e6, rules, matching: 1000, celery: false });
-  console.log(`\nPeers, 20 rules, ${size} MB (ratio: how many times as fast Tocsin is)`);
-  const ours = await bestOnce(configFor(rules), log);
-  line('tocsin', size / ours.seconds, '1', ours.peakMiB);
-  const plain = rules.map((rule) => rule.pattern.replace(/\(\?<\w+>/g, '('));
-  if (has('mtail')) {
-    const program = join(dir, 'bench.mtail');
-    writeFileSync(
-      program,
-      plain
-        .map(
-          (pattern, index) => `counter c${index}\n/${pattern.replaceAll('/', '\\/')}/ {\n  c${index}++\n}\n`,
-        )
-        .join(''),
-    );
-    const peer = await run('mtail', [
-      '--one_shot',
-      '--progs',
-      program,
-      '--logs',
-      log,
-      '--logtostderr=false',
-      '--log_dir',
-      dir,
-    ]);
-    line('mtail', size / peer.seconds, (peer.seconds / ours.seconds).toFixed(1), peer.peakMiB);
-  } else console.log('  mtail is not installed: skipped');
-  if (has('sec')) {
-    const program = join(dir, 'bench.sec');
-    writeFileSync(
-      program,
-      plain
-        .map(
-          (pattern, index) => `type=Single\nptype=RegExp\npattern=${pattern}\ndesc=r${index}\naction=none\n`,
-        )
-        .join('\n'),
-    );
-    const peer = await run('sec', [`--conf=${program}`, `--input=${log}`, '--notail', '--fromstart']);
-    line('SEC', size / peer.seconds, (peer.seconds / ours.seconds).toFixed(1), peer.peakMiB);
-  } else console.log('  SEC is not installed: skipped');
-  if (has('syslog-ng')) await syslogNg(plain, log, size, ours.seconds);
-  else console.log('  syslog-ng is not installed: skipped');
-}
-
-async function syslogNg(patterns, log, size, seconds) {
-  const config = join(dir, 'syslog-ng.conf');
-  const out = join(dir, 'syslog-ng.out');
-  const filters = patterns
-    .map(
-      (pattern) =>
-        `match("${pattern.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}" value("MESSAGE") type("pcre"))`,
-    )
-    .join(' or ');
-  writeFileSync(
-    config,
-    `@version: 3.38\noptions { stats-freq(0); };\nsource s { file("${log}" flags(no-parse) follow-freq(0.1) log-fetch-limit(10000) log-iw-size(100000)); };\ndestination d { file("${out}"); };\nfilter f { ${filters} };\nlog { source(s); filter(f); destination(d); flags(flow-control); };\nlog { source(s); filter { match("THE-END-OF-IT" value("MESSAGE")) }; destination { file("${out}.end"); }; };\n`,
-  );
-  const began = performance.now();
-  const copy = join(dir, 'peer.log');
-  spawnSync('sh', [
-    '-c',
-    `cp ${log} ${copy}; echo THE-END-OF-IT >> ${copy}; sed -i 's#${log}#${copy}#' ${config}`,
-  ]);
-  const start = performance.now();
-  const child = spawn(
-    'syslog-ng',
-    [
-      '-F',
-      '-f',
-      config,
-      '-R',
-      join(dir, 'sng.persist'),
-      '-p',
-      join(dir, 'sng.pid'),
-      '-c',
-      join(dir, 'sng.ctl'),
-    ],
-    { stdio: 'ignore' },
-  );
-  for (;;) {
-    await new Promise((resolve) => setTimeout(resolve, 20));
-    const done = spawnSync('sh', ['-c', `test -s ${out}.end`]).status === 0;
-    if (done || performance.now() - began > 300_000) break;
-  }
-  const took = (performance.now() - start) / 1000;
-  line('syslog-ng', size / took, (took / seconds).toFixed(1), null);
-  child.kill('SIGKILL');
 }
 
 async function startDaemon(config, openFiles = null) {
@@ -354,7 +261,13 @@ console.log(`Node ${process.version}, ${cpus().length} x ${cpus()[0]?.model}`);
 if (wants('throughput')) await throughput();
 if (wants('envelopes')) await envelopes();
 if (wants('every')) await everyLine();
-if (wants('peers')) await peers();
+if (wants('peers'))
+  await peersBench({
+    dir,
+    cache,
+    megabytes: Math.max(25, megabytes / 20),
+    tocsin: (rules, log) => bestOnce(configFor(rules), log),
+  });
 if (wants('latency')) await latency();
 if (wants('idle')) {
   await idle(1000, 0);
