@@ -162,19 +162,13 @@ export class Joining {
 
   /** Who is told of a new incident. */
   #route(rule: Rule, severity: Severity, lookup: Lookup): readonly string[] {
-    const withSeverity: Lookup = (path) => (path === 'severity' ? severity : lookup(path));
-    return routeTo(this.#settings.routes, rule, withSeverity, (channel) =>
-      this.#settings.accepts(channel, severity),
-    );
+    return routeTo(this.#settings.routes, { rule, severity }, lookup, this.#settings.accepts);
   }
 
   /** A graver match of the same incident: whoever is told from this severity on is told from now on. */
   #escalate(doc: IncidentDoc, rule: Rule, record: LogRecord, severity: IncidentDoc['severity']): void {
     doc.severity = severity;
-    const lookup = lookupFor(doc.fields, { record, rule, severity, labels: this.labels(rule, record) });
-    const channels = routeTo(this.#settings.routes, rule, lookup, (channel) =>
-      this.#settings.accepts(channel, severity),
-    );
+    const channels = this.#route(rule, severity, this.lookup(rule, record, doc.fields));
     const added = channels.filter((channel) => !doc.channels.includes(channel));
     if (added.length === 0) return;
     // What is still untold is told to the new ones too: their account begins with it.

@@ -10,7 +10,6 @@ export function lookupFor(
   facts: {
     readonly record: LogRecord | null;
     readonly rule: Rule;
-    readonly severity?: Severity;
     readonly labels: Readonly<Record<string, string>>;
   },
 ): (path: string) => FieldValue | undefined {
@@ -18,8 +17,10 @@ export function lookupFor(
     const own = lookupField(fields, path);
     if (own !== undefined) return own;
     if (path === 'rule') return facts.rule.id;
-    if (path === 'severity') return facts.severity;
-    if (path.startsWith('labels.')) return facts.labels[path.slice('labels.'.length)];
+    if (path.startsWith('labels.')) {
+      const label = path.slice('labels.'.length);
+      return Object.hasOwn(facts.labels, label) ? facts.labels[label] : undefined;
+    }
     const { record } = facts;
     switch (path) {
       case 'source':
@@ -52,21 +53,31 @@ export function louder(a: Severity, b: Severity): Severity {
   return severities.indexOf(a) >= severities.indexOf(b) ? a : b;
 }
 
-/** Channels by the routes and the rule's own `notify`, each once, those that are told from this severity on. */
+/**
+ * Channels by the routes and the rule's own `notify`, each once, those that are told from this severity on. The rule's id, its labels
+ * and the severity are what they are, whatever fields of that name a line has: a line must not lead its own match away.
+ */
 export function routeTo(
   routes: readonly Route[],
-  rule: Rule,
+  match: { readonly rule: Rule; readonly severity: Severity },
   lookup: (path: string) => FieldValue | undefined,
-  accepts: (channel: string) => boolean,
+  accepts: (channel: string, severity: Severity) => boolean,
 ): readonly string[] {
+  const { rule, severity } = match;
+  const known = (path: string): FieldValue | undefined => {
+    if (path === 'rule') return rule.id;
+    if (path === 'severity') return severity;
+    const label = path.startsWith('labels.') ? path.slice('labels.'.length) : '';
+    return Object.hasOwn(rule.labels, label) ? rule.labels[label] : lookup(path);
+  };
   const channels = new Set<string>();
   for (const route of routes) {
-    if (!testFields(route.where, lookup)) continue;
+    if (!testFields(route.where, known)) continue;
     for (const name of route.notify) channels.add(name);
     if (!route.also) break;
   }
   for (const name of rule.notify) channels.add(name);
-  return [...channels].filter(accepts);
+  return [...channels].filter((name) => accepts(name, severity));
 }
 
 /** Whether a silence that is in force holds for this match. */

@@ -270,6 +270,24 @@ describe('storms', () => {
 });
 
 describe('who is told', () => {
+  it('a line can not lead its match away with fields named like rule, severity or a label', () => {
+    const rule = aRule({ labels: { team: 'data' }, severity: [{ when: [], is: 'error' }] });
+    const glob = (field: string, pattern: string) => ({
+      field,
+      operators: [{ op: 'glob' as const, patterns: [pattern] }],
+    });
+    const routes = [
+      {
+        where: [glob('rule', rule.id), glob('severity', 'error'), glob('labels.team', 'data')],
+        notify: ['eng'],
+        also: false,
+      },
+    ];
+    const { match, told } = rig([rule], { routes });
+    match(rule, { task: 'a', rule: 'other', severity: 3, labels: { team: 'x' }, 'labels.team': 'x' }, start);
+    expect(told.flatMap(({ intent }) => intent.channels)).toEqual(['eng']);
+  });
+
   it('takes the first route that holds, goes on where it says so, and adds what the rule names', () => {
     const rule = aRule({
       notify: ['extra'],
