@@ -2,10 +2,9 @@
  * The keys of a source: its kind, what a record looks like, where reading begins. Zones, patterns and sizes are checked here.
  */
 
+import { formats, multilineNames } from '../model/config.ts';
 import { dockerShape } from './docker-schema.ts';
-
 import { httpShape } from './http-schema.ts';
-
 import { journalShape } from './journal-schema.ts';
 import { quoteShort } from './nodes.ts';
 import { key, object, type ReadKeys, required } from './objects.ts';
@@ -14,6 +13,7 @@ import { duration, flag, oneOf, pathText, size, text } from './scalars.ts';
 import { forms, map, oneOrMany, word } from './shape.ts';
 import { syslogShape, syslogSideKeys } from './syslog-schema.ts';
 import { pattern } from './texts.ts';
+
 /** 256 KiB of a line are kept unless the source says else. */
 export const lineBytesDefault = 256 * 1024;
 /** What a first start looks back over. */
@@ -34,31 +34,6 @@ const zone = map(text({ expects: 'a time zone such as Europe/Berlin', max: 64 })
   }
 });
 
-const formatNames = [
-  'auto',
-  'plain',
-  'celery',
-  'json',
-  'logfmt',
-  'docker',
-  'cri',
-  'syslog',
-  'prefix',
-  'journal',
-] as const;
-const multilineNames = [
-  'auto',
-  'none',
-  'python',
-  'java',
-  'node',
-  'go',
-  'ruby',
-  'dotnet',
-  'php',
-  'rust',
-  'indent',
-] as const;
 const multiline = forms('auto, none, a language, or { start: PATTERN }', {
   scalar: oneOf(multilineNames),
   map: map(
@@ -96,7 +71,7 @@ export const sourceKeys = {
   syslog: key(syslogShape, 'Listen for syslog: an address for UDP and TCP, or { udp, tcp, tls, unix }.'),
   http: key(httpShape, 'Take logs that are posted over HTTP: an address, or { listen, token, ... }.'),
   ...syslogSideKeys,
-  format: key(oneOf(formatNames), 'What a record looks like.'),
+  format: key(oneOf(formats), 'What a record looks like.'),
   multiline: key(multiline, 'How lines become records: auto, none, a language, or { start: PATTERN }.'),
   tz: key(zone, 'Time zone of stamps without one.'),
   start: key(start, 'Where the first reading begins: a duration back, beginning or end.'),

@@ -5,11 +5,8 @@ import { isLoopbackHost, parseHostPort } from '../model/address.ts';
 import type { FileSourceConfig, SourceConfig } from '../model/config.ts';
 import type { Origin } from '../model/problem.ts';
 import type { MainValues } from './config-schema.ts';
-
 import { dockerOf } from './docker-schema.ts';
-
 import { httpOf } from './http-schema.ts';
-
 import { journalOf } from './journal-schema.ts';
 import { originOf, quoteShort, type YamlNode } from './nodes.ts';
 import type { Reading } from './reading.ts';

@@ -2,11 +2,12 @@
  * A rule's conditions, compiled, and their exact evaluation on one record. Gives the captures of the texts that matched, or
  * null for no. All decisions are made on the text as it came; nothing is redacted here.
  */
+import { matchesGlob } from '../model/glob.ts';
 import type { FieldValue, StreamInfo } from '../model/record.ts';
 import type { Conditions, FieldTest, TextCondition, TextScope, TextTest } from '../model/rule.ts';
 import { groupNames } from './pattern-syntax.ts';
 import { compilePattern, type Pattern } from './regex.ts';
-import { matchesGlob, testFields } from './where.ts';
+import { testFields } from './where.ts';
 
 /** One text to look for. Its pattern is compiled when it is first asked: of a thousand rules most never see a candidate. */
 class CompiledTest {

@@ -2,6 +2,7 @@
  * Tests on fields: globs, comparisons, patterns, existence. Takes a look-up, gives yes or no; an absent field is the empty
  * text. Values of the log are only compared, never run or parsed as anything else.
  */
+import { matchesGlob } from '../model/glob.ts';
 import { type FieldValue, levels } from '../model/record.ts';
 import type { FieldOperator, FieldTest } from '../model/rule.ts';
 import { compilePattern, type Pattern } from './regex.ts';
@@ -20,24 +21,6 @@ function patternOf(text: string): Pattern | null {
     compiled.set(text, pattern);
   }
   return pattern;
-}
-
-/** Whether the whole of `text` fits a glob: `*` is any run of characters, all else stands for itself, case counts. */
-export function matchesGlob(glob: string, text: string): boolean {
-  const parts = glob.split('*');
-  const first = parts[0] ?? '';
-  if (parts.length === 1) return glob === text;
-  const last = parts[parts.length - 1] ?? '';
-  if (text.length < first.length + last.length || !text.startsWith(first) || !text.endsWith(last))
-    return false;
-  let at = first.length;
-  const limit = text.length - last.length;
-  for (const part of parts.slice(1, -1)) {
-    const found = text.indexOf(part, at);
-    if (found < 0 || found + part.length > limit) return false;
-    at = found + part.length;
-  }
-  return true;
 }
 
 /** A value as text: absent and null are empty, objects are JSON. */

@@ -38,36 +38,40 @@ export class Secret {
   }
 }
 
-export type Multiline =
-  | 'auto'
-  | 'none'
-  | 'python'
-  | 'java'
-  | 'node'
-  | 'go'
-  | 'ruby'
-  | 'dotnet'
-  | 'php'
-  | 'rust'
-  | 'indent'
-  | { readonly start: string };
+/** Names under `multiline`: no joining, what the lines tell, or a language whose traces are known. */
+export const multilineNames = [
+  'auto',
+  'none',
+  'python',
+  'java',
+  'node',
+  'go',
+  'ruby',
+  'dotnet',
+  'php',
+  'rust',
+  'indent',
+] as const;
+export type Multiline = (typeof multilineNames)[number] | { readonly start: string };
 /**
  * What a record looks like. `docker`, `cri`, `syslog`, `journal` and `prefix` are envelopes: the line in them is read as under `auto`;
  * `json` and `logfmt` lines have fields and a message of their own; `celery`, `access` and `rails` have a known head.
  */
-export type Format =
-  | 'auto'
-  | 'plain'
-  | 'celery'
-  | 'json'
-  | 'logfmt'
-  | 'access'
-  | 'rails'
-  | 'docker'
-  | 'cri'
-  | 'syslog'
-  | 'prefix'
-  | 'journal';
+export const formats = [
+  'auto',
+  'plain',
+  'celery',
+  'json',
+  'logfmt',
+  'access',
+  'rails',
+  'docker',
+  'cri',
+  'syslog',
+  'prefix',
+  'journal',
+] as const;
+export type Format = (typeof formats)[number];
 
 export interface SourceCommon {
   readonly name: string;

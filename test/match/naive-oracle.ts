@@ -5,7 +5,7 @@
 import { headOf } from '../../src/match/celery.ts';
 import { compilePattern, type Pattern } from '../../src/match/regex.ts';
 import { partsOf } from '../../src/match/trace.ts';
-import { matchesGlob } from '../../src/match/where.ts';
+import { matchesGlob } from '../../src/model/glob.ts';
 import type { Conditions, Rule, TextCondition } from '../../src/model/rule.ts';
 
 export interface Step {

@@ -6,7 +6,8 @@ import { fingerprintOf, normalise } from '../../src/match/fingerprint.ts';
 import { isCardNumber, redact, redacted, redactValue } from '../../src/match/redact.ts';
 import { levelOf, stampOf, zonedTime } from '../../src/match/stamps.ts';
 import { parseTemplate } from '../../src/match/template.ts';
-import { lookupField, matchesGlob, testFields } from '../../src/match/where.ts';
+import { lookupField, testFields } from '../../src/match/where.ts';
+import { matchesGlob } from '../../src/model/glob.ts';
 import type { FieldOperator } from '../../src/model/rule.ts';
 import { origin } from './make-rule.ts';
 
