@@ -109,7 +109,7 @@ const missing: readonly { readonly sign: RegExp; readonly what: string; readonly
   {
     sign: /invalid escape sequence: \\[1-9kg]/,
     what: 'RE2 has no back-references',
-    hint: 'capture both places with `(?<a>...)` and `(?<b>...)` and compare the fields with `where:`',
+    hint: "capture both places with `(?<a>...)` and `(?<b>...)`, and compare them: `fields: { same: '{% if a == b %}yes{% endif %}' }` and `where: { same: yes }`",
   },
   {
     sign: /bad repetition operator: [*+?}]\+/,
@@ -128,6 +128,39 @@ const missing: readonly { readonly sign: RegExp; readonly what: string; readonly
   },
 ];
 
+/** Slips in what RE2 does have, by its words for them. */
+const slips: readonly { readonly sign: RegExp; readonly hint: string }[] = [
+  {
+    sign: /duplicate capture group/,
+    hint: 'give each group its own name, or write a list of patterns: the first that matches gives the fields',
+  },
+  { sign: /missing (closing )?\]/, hint: 'close the class with `]`, or write `\\[` for the character' },
+  {
+    sign: /missing (closing )?\)|unexpected \)/,
+    hint: 'balance the brackets, or write `\\(` and `\\)` for the characters',
+  },
+  {
+    sign: /invalid repetition size/,
+    hint: 'a count in `{n,m}` is at most 1000, nested ones multiply; write `*` or `+`',
+  },
+  {
+    sign: /no argument for repetition operator/,
+    hint: 'write `\\*`, `\\+` or `\\?` for the character',
+  },
+  {
+    sign: /invalid named capture group/,
+    hint: 'a name is letters, digits and _, and begins with a letter: `(?<name>...)`',
+  },
+  {
+    sign: /invalid character class range: \\[pP]/,
+    hint: 'write a class that RE2 knows, such as `\\pL` for letters, or `[a-z]`',
+  },
+  {
+    sign: /invalid escape sequence/,
+    hint: 'write the character without `\\`; for a backslash write `\\\\`',
+  },
+];
+
 function explain(error: unknown): { message: string; hint: string | null } {
   const text = (error instanceof Error ? error.message : String(error)).replace('(?m)', '');
   for (const { sign, what, hint } of missing) {
@@ -139,28 +172,7 @@ function explain(error: unknown): { message: string; hint: string | null } {
       hint: 'use smaller counts in `{n,m}`, or split it into a list',
     };
   }
-  if (text.includes('duplicate capture group')) {
-    return {
-      message: text,
-      hint: 'give each group its own name, or write a list of patterns: the first that matches gives the fields',
-    };
-  }
-  if (text.includes('missing closing ]') || text.includes('missing ]')) {
-    return { message: text, hint: 'close the class with `]`, or write `\\[` for the character' };
-  }
-  if (text.includes('missing closing )') || text.includes('missing )') || text.includes('unexpected )')) {
-    return { message: text, hint: 'balance the brackets, or write `\\(` and `\\)` for the characters' };
-  }
-  if (text.includes('invalid repetition size')) {
-    return {
-      message: text,
-      hint: 'a count in `{n,m}` is at most 1000, nested ones multiply; write `*` or `+`',
-    };
-  }
-  if (text.includes('no argument for repetition operator')) {
-    return { message: text, hint: 'write `\\*`, `\\+` or `\\?` for the character' };
-  }
-  return { message: text, hint: null };
+  return { message: text, hint: slips.find(({ sign }) => sign.test(text))?.hint ?? null };
 }
 
 /**
