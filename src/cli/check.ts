@@ -1,10 +1,12 @@
 /** `tocsin check`: everything wrong with the configuration and the rules, at once; `tocsin test`: the rules' own tests. */
 
 import { writeFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { readProxies } from '../channels/proxy.ts';
 import { loadConfig } from '../config/config.ts';
 import { testProblems } from '../daemon/keeper.ts';
 import { type RuleTestResult, runRuleTests, testDeps } from '../daemon/rule-tests.ts';
+import type { Config } from '../model/config.ts';
 import { type Problem, TocsinError } from '../model/problem.ts';
 import { createPaint } from '../system/paint.ts';
 import { type CliIo, complain, exitCodes, print, wantsColour } from './io.ts';
@@ -30,7 +32,7 @@ export async function check(io: CliIo, flags: CheckFlags): Promise<number> {
   const parsed = loadConfig(options);
   const problems = [
     ...parsed.problems,
-    ...(parsed.ok ? testProblems(parsed.value, testDeps(io), null) : []),
+    ...testProblems(parsed.rules, testDeps(io), null),
     ...proxyProblems(io.env),
   ];
   const wrong = problems.some((problem) => problem.level === 'error');
@@ -39,11 +41,7 @@ export async function check(io: CliIo, flags: CheckFlags): Promise<number> {
   } else {
     if (problems.length > 0) printProblems(io, problems, options);
     if (!wrong && parsed.ok) {
-      const tests = parsed.value.rules.reduce((sum, rule) => sum + rule.tests.length, 0);
-      print(
-        io,
-        `ok: ${parsed.value.rules.length} rules with ${tests} tests, ${parsed.value.sources.length} sources, ${parsed.value.channels.length} channels`,
-      );
+      print(io, countsOf(parsed.value));
     }
   }
   if (wrong || !parsed.ok) return exitCodes.wrong;
@@ -54,6 +52,12 @@ export async function check(io: CliIo, flags: CheckFlags): Promise<number> {
         flags,
       )
     : exitCodes.done;
+}
+
+function countsOf({ rules, sources, channels }: Config): string {
+  const count = (number: number, word: string): string => `${number} ${word}${number === 1 ? '' : 's'}`;
+  const tests = rules.reduce((sum, rule) => sum + rule.tests.length, 0);
+  return `ok: ${count(rules.length, 'rule')} with ${count(tests, 'test')}, ${count(sources.length, 'source')}, ${count(channels.length, 'channel')}`;
 }
 
 /** What would keep `run` from starting whatever the files say. */
@@ -88,6 +92,7 @@ export async function test(io: CliIo, files: readonly string[], flags: TestFlags
     files: [],
     stdin: false,
     print: configPath === null,
+    needs: ['rules'],
   });
   const parsed = loadConfig(options);
   if (!parsed.ok) {
@@ -96,7 +101,7 @@ export async function test(io: CliIo, files: readonly string[], flags: TestFlags
   }
   const results = runRuleTests(parsed.value.rules, testDeps(io));
   const failed = results.filter((result) => result.failures.length > 0);
-  if (flags.junit !== undefined) writeFileSync(flags.junit, junit(results));
+  if (flags.junit !== undefined) writeReport(resolve(io.cwd, flags.junit), junit(results));
   if (flags.json)
     print(
       io,
@@ -122,6 +127,15 @@ function printResults(io: CliIo, results: readonly RuleTestResult[], untested: r
   if (untested.length > 0) print(io, `without tests: ${untested.join(', ')}`);
   const failed = results.filter((result) => result.failures.length > 0).length;
   print(io, `${results.length - failed} passed, ${failed} failed`);
+}
+
+function writeReport(path: string, text: string): void {
+  try {
+    writeFileSync(path, text);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new TocsinError('E_WRITE', `cannot write the report ${path}: ${why}`, { cause: error });
+  }
 }
 
 function junit(results: readonly RuleTestResult[]): string {

@@ -4,7 +4,7 @@ import { TocsinError } from '../model/problem.ts';
 import { type CliIo, complain, exitCodes } from './io.ts';
 
 /** Besides everything about the state directory: what a person can only mend by giving something else. */
-const wrongInput = ['E_LISTEN', 'E_USAGE', 'E_READ', 'E_NO_CONFIG', 'E_SILENCE', 'E_PROXY'];
+const wrongInput = ['E_LISTEN', 'E_USAGE', 'E_READ', 'E_WRITE', 'E_NO_CONFIG', 'E_SILENCE', 'E_PROXY'];
 
 /** Runs the command line. Never throws for what a person or the world did wrong: it says so and gives 1 or 2. */
 export async function cli(argv: readonly string[], io: CliIo): Promise<number> {

@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 import { channelKinds } from '../channels/channels.ts';
 import { type LoadOptions, loadConfig } from '../config/config.ts';
 import { diskFiles } from '../config/files.ts';
-import { formatProblem } from '../config/frame.ts';
+import { countProblems, formatProblem } from '../config/frame.ts';
 import type { Config } from '../model/config.ts';
 import { type Parsed, type Problem, TocsinError } from '../model/problem.ts';
 import { ruleLanguage } from '../rules/language.ts';
@@ -35,11 +35,14 @@ export function configPathOf(io: CliIo, flags: ConfigFlags, hasFiles: boolean): 
   return null;
 }
 
+/** What the command line names besides flags, and what the command can't do without. */
 export interface Extra {
   readonly files: readonly string[];
   readonly stdin: boolean;
   /** Whether to print when nothing says where messages go. */
   readonly print: boolean;
+  /** All of it by default. */
+  readonly needs?: NonNullable<LoadOptions['needs']>;
 }
 
 export function loadOptions(
@@ -64,6 +67,7 @@ export function loadOptions(
     },
     env: io.env,
     channelKinds,
+    ...(extra.needs ? { needs: extra.needs } : {}),
   };
 }
 
@@ -79,13 +83,7 @@ export function loadOrComplain(io: CliIo, options: LoadOptions): Config | null {
 export function printProblems(io: CliIo, problems: readonly Problem[], options: LoadOptions): void {
   const colour = createPaint({ colours: wantsColour(io, io.stderr) });
   for (const problem of problems) complain(io, `${formatProblem(problem, options.files, colour)}\n`);
-  complain(io, countLine(problems));
-}
-
-export function countLine(problems: readonly Problem[]): string {
-  const errors = problems.filter((problem) => problem.level === 'error').length;
-  const warnings = problems.length - errors;
-  return `${errors} ${errors === 1 ? 'error' : 'errors'}, ${warnings} ${warnings === 1 ? 'warning' : 'warnings'}`;
+  complain(io, countProblems(problems));
 }
 
 /** Problems as other programs read them. */

@@ -27,10 +27,9 @@ export async function sendTest(io: CliIo, names: readonly string[], flags: SendT
     );
     return exitCodes.wrong;
   }
-  const withRules = configPath === null ? { ...flags, pack: ['celery'] } : flags;
   const config = loadOrComplain(
     io,
-    loadOptions(io, withRules, configPath, { files: [], stdin: false, print: false }),
+    loadOptions(io, flags, configPath, { files: [], stdin: false, print: false, needs: ['channels'] }),
   );
   if (!config) return exitCodes.wrong;
   const wanted = names.length > 0 ? names : config.channels.map((channel) => channel.name);

@@ -210,7 +210,7 @@ function urlOption(kind: ChannelKind): string {
   return Object.entries(kind.options).find(([, option]) => option.kind === 'url')?.[0] ?? 'url';
 }
 
-/** Fallbacks must name another channel that exists, and not lead back. */
+/** Fallbacks must name another channel that exists. Two channels may stand in for each other: a message goes round once. */
 export function checkFallbacks(
   channels: readonly ChannelConfig[],
   mappings: ReadonlyMap<string, YamlMap>,

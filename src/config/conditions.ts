@@ -4,8 +4,7 @@
  */
 import type { Conditions, TextCondition, TextScope } from '../model/rule.ts';
 import { fieldTests } from './field-tests.ts';
-import type { YamlNode } from './nodes.ts';
-import { type Keys, key, object, type ReadKeys, required } from './objects.ts';
+import { type Keys, key, object, type ReadKeys, required, writesOneOf } from './objects.ts';
 import { oneOf, text } from './scalars.ts';
 import { forms, list, map, oneOrMany, type Shape } from './shape.ts';
 import { type CheckedText, literal, pattern } from './texts.ts';
@@ -43,15 +42,21 @@ const exclusionKeys = {
   in: key(scopeForm, 'Where match and contains look.'),
 } satisfies Keys;
 
-const exclusionText = map(pattern(), (test, node) =>
-  exclusion({ match: { mode: 'any', tests: [test] } }, node),
-);
-const exclusionMap = map(object(exclusionKeys, { what: 'an exclusion' }), (found, node) =>
-  exclusion(found, node),
+const exclusionText = map(pattern(), (test) => exclusion({ match: { mode: 'any', tests: [test] } }));
+/** An exclusion without a condition would leave everything out. */
+const exclusionMap = map(object(exclusionKeys, { what: 'an exclusion' }), (found, node, reading) =>
+  writesOneOf(node, ['match', 'contains', 'where', 'from'], Object.keys(exclusionKeys))
+    ? exclusion(found)
+    : reading.error(
+        'E_MISSING_KEY',
+        node,
+        'an exclusion says nothing to look for, so it would leave out everything',
+        'add `match:`, `contains:`, `where:` or `from:`',
+      ),
 );
 
 /** Exclusions look at the message alone unless `in` says else: tracebacks are full of words like "retry". */
-function exclusion(found: ReadKeys<typeof exclusionKeys>, _node: YamlNode): Conditions {
+function exclusion(found: ReadKeys<typeof exclusionKeys>): Conditions {
   return conditionsOf({ ...found, in: found.in ?? 'message' });
 }
 
@@ -103,6 +108,9 @@ export function looksForSomething(found: ConditionValues): boolean {
   return found.match !== undefined || found.contains !== undefined || found.where !== undefined;
 }
 
+/** The keys that choose records; `from`, `in` and `except` only narrow what these choose. */
+export const lookingKeys: readonly string[] = ['match', 'contains', 'where'];
+
 /** Fields that the patterns give. */
 export function groupsOf(found: ConditionValues): readonly string[] {
   return (found.match?.tests ?? []).flatMap((test) => test.groups);
@@ -113,10 +121,7 @@ export function conditionsShape<K extends Keys>(what: string, more: K): Shape<Co
   const keys = { ...conditionKeys, ...more };
   const inMap = map(object(keys, { what }), (found, node, reading) => {
     const values = found as unknown as ConditionValues & ReadKeys<K>;
-    const wrote =
-      node.kind === 'map' &&
-      node.entries.some(({ key: written }) => ['match', 'contains', 'where'].includes(written));
-    if (wrote) return values;
+    if (writesOneOf(node, lookingKeys, Object.keys(keys))) return values;
     return reading.error(
       'E_MISSING_KEY',
       node,

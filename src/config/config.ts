@@ -12,7 +12,8 @@ import type { Rule } from '../model/rule.ts';
 import type { ChannelKind } from '../model/seams.ts';
 import { checkFallbacks, commandLineChannels, makeChannel, settingAside } from './channels.ts';
 import { type MainValues, mainShape } from './config-schema.ts';
-import { checkDestinations, checkFrom, leadsSomewhere, makeRoutes } from './destinations.ts';
+import { deadEndOf } from './dead-ends.ts';
+import { checkDeadEnds, checkFrom, checkNotify, makeRoutes, routesAreSound } from './destinations.ts';
 import { FileReader } from './file-reader.ts';
 import type { ConfigFiles } from './files.ts';
 import { entryOf, type YamlMap } from './nodes.ts';
@@ -64,11 +65,17 @@ export interface LoadOptions {
  * whose secret can't be read is in the Config with `unusable` set, and its error (scope: that channel) is among
  * the problems of `ok: true`. `check` and `run --strict` refuse that too.
  */
-export function loadConfig(options: LoadOptions): Parsed<Config> {
+export function loadConfig(options: LoadOptions): ParsedConfig {
   const { config, problems, setAside } = load(options, 'strict');
+  const rules = config?.rules ?? [];
   const blocking = problems.some((problem) => problem.level === 'error' && !setAside(problem));
-  return config === null || blocking ? { ok: false, problems } : { ok: true, value: config, problems };
+  return config === null || blocking
+    ? { ok: false, problems, rules }
+    : { ok: true, value: config, problems, rules };
 }
+
+/** `rules` are those that have no error of their own, whatever else is wrong: their tests can be run. */
+export type ParsedConfig = Parsed<Config> & { readonly rules: readonly Rule[] };
 
 /**
  * What can run of a broken configuration: the broken rules, sources and channels are left out (a broken channel whose type is
@@ -107,27 +114,23 @@ function load(options: LoadOptions, mode: 'strict' | 'partial'): Loaded {
   const needs = options.needs ?? ['sources', 'rules', 'channels'];
   checkNeeds({ sources, rules: gatherer.rules, mapping, needs, options }, reading);
   const rules = gatherer.rules;
-  checkDestinations(
-    needs.includes('channels') ? rules : [],
-    routes,
-    channels,
-    { places: gatherer.mappings, declared },
-    reading,
-  );
+  if (needs.includes('channels')) {
+    checkNotify(gatherer.written, channels, declared, reading);
+    const wroteRoutes = mapping !== null && entryOf(mapping, 'routes') !== undefined;
+    const names = new Set([...declared, ...channels.map((channel) => channel.name)]);
+    if (routesAreSound(values.routes, names) && wroteRoutes === (values.routes !== undefined))
+      checkDeadEnds(rules, routes, channels, { places: gatherer.mappings, declared }, reading);
+  }
   // Rules alone, with nothing to read yet: whether their sources are there can't be told.
-  if (needs.includes('sources') && sources.length > 0)
-    checkFrom(
-      rules,
-      sources.map((source) => source.name),
-      gatherer.mappings,
-      reading,
-    );
+  const declaredSources = new Set([...(values.sources?.keys() ?? []), ...sources.map(({ name }) => name)]);
+  if (needs.includes('sources') && declaredSources.size > 0)
+    checkFrom(gatherer.written, [...declaredSources], reading);
   let kept: readonly Rule[] = rules;
   if (mode === 'partial') {
     const known = new Set(channels.map((channel) => channel.name));
     kept = rules.map((rule) => ({ ...rule, notify: rule.notify.filter((name) => known.has(name)) }));
     const usable = channels.filter((channel) => channel.unusable === null).map((channel) => channel.name);
-    const lost = kept.some((rule) => rule.notify.length === 0 && !leadsSomewhere(rule, routes));
+    const lost = kept.some((rule) => rule.notify.length === 0 && deadEndOf(rule, routes, channels) !== null);
     if (lost && usable.length > 0) routes = [...routes, { where: [], notify: usable, also: false }];
   }
   const base = options.configPath === null ? options.cwd : dirname(resolve(options.cwd, options.configPath));

@@ -1,14 +1,14 @@
 /**
- * Who is told: routes of the main file, those that the command line adds, and the proof that every rule leads somewhere.
- * A match that is routed nowhere can't exist, so a rule is refused unless a route surely takes each of its severities, or
- * it names a channel itself.
+ * What rules and routes refer to: routes of the main file and those that the command line adds, the channels and sources that rules
+ * name, and that every rule leads somewhere. A match that is routed nowhere can't exist, so a rule of which nobody might be told
+ * (`dead-ends.ts`) is refused.
  */
 import type { ChannelConfig } from '../model/config.ts';
-import type { FieldOperator, FieldTest, Route, Rule } from '../model/rule.ts';
-import { severities } from '../model/rule.ts';
+import type { Route, Rule } from '../model/rule.ts';
 import type { MainValues } from './config-schema.ts';
+import { type DeadEnd, deadEndOf } from './dead-ends.ts';
 import { didYouMean } from './nearest.ts';
-import { entryOf, quoteShort, textOf, type YamlMap, type YamlNode } from './nodes.ts';
+import { entryOf, quoteShort, type YamlMap, type YamlNode, type YamlScalar } from './nodes.ts';
 import type { Reading } from './reading.ts';
 
 /**
@@ -46,20 +46,41 @@ export function makeRoutes(
   return routes;
 }
 
-/** The mapping that each rule was read from, by id. */
-export type RulePlaces = ReadonlyMap<string, YamlMap>;
-
-/** The node of a key of a rule, or of the text in it that is meant; else the rule's id. */
-function placeOf(places: RulePlaces, rule: Rule, key: string, text: string): YamlNode {
-  const mapping = places.get(rule.id);
-  if (!mapping) throw new TypeError(`no mapping for rule ${rule.id}`);
-  const value = entryOf(mapping, key)?.value;
-  if (value?.kind === 'list') return value.items.find((item) => textOf(item) === text) ?? value;
-  return value ?? entryOf(mapping, 'id')?.value ?? mapping;
+/** A rule as it was written, defaults and overrides merged in; also one that is broken. */
+export interface WrittenRule {
+  readonly id: string;
+  readonly mapping: YamlMap;
 }
 
-/** Rules with their unknown channels and dead ends reported. */
-export function checkDestinations(
+/** Reports channels that are named by rules and are not there, whatever else is wrong with the rule. */
+export function checkNotify(
+  written: readonly WrittenRule[],
+  channels: readonly ChannelConfig[],
+  declared: ReadonlySet<string>,
+  reading: Reading,
+): void {
+  const names = [...new Set([...channels.map((channel) => channel.name), ...declared])];
+  for (const { id, mapping } of written) {
+    const own = reading.within('rule', id);
+    for (const node of textsUnder(mapping, 'notify')) {
+      const name = own.expand(node);
+      if (name === undefined || names.includes(name)) continue;
+      const hint = didYouMean(name, names, 'the channels are');
+      own.error('E_UNKNOWN_CHANNEL', node, `there is no channel ${quoteShort(name)}`, hint);
+    }
+  }
+}
+
+/** Whether every route was read and leads to channels that are known. Else it can't be told which rules it would have taken. */
+export function routesAreSound(found: MainValues['routes'], names: ReadonlySet<string>): boolean {
+  return (found ?? []).every(({ value }) => {
+    const notify = value.notify ?? [];
+    return notify.length > 0 && notify.every((channel) => names.has(channel.value));
+  });
+}
+
+/** Reports rules of which somebody might not be told. Where none of the channels is there it is said once. */
+export function checkDeadEnds(
   rules: readonly Rule[],
   routes: readonly Route[],
   channels: readonly ChannelConfig[],
@@ -67,121 +88,71 @@ export function checkDestinations(
   reading: Reading,
 ): void {
   const { places, declared } = found;
-  const names = [...new Set([...channels.map((channel) => channel.name), ...declared])];
+  const there = new Set(channels.map((channel) => channel.name));
   // A channel that is declared and missing here is broken, and was reported: what leads to it can't be told.
-  const complete = [...declared].every((name) => channels.some((channel) => channel.name === name));
-  const deadEnds: Rule[] = [];
+  if (![...declared].every((name) => there.has(name))) return;
   for (const rule of rules) {
-    const own = reading.within('rule', rule.id);
-    for (const name of rule.notify) {
-      if (names.includes(name)) continue;
-      const hint = didYouMean(name, names, 'the channels are');
-      own.error(
-        'E_UNKNOWN_CHANNEL',
-        placeOf(places, rule, 'notify', name),
-        `there is no channel ${quoteShort(name)}`,
-        hint,
-      );
+    if (rule.notify.some((name) => !there.has(name))) continue; // Said by `checkNotify`.
+    const deadEnd = deadEndOf(rule, routes, channels);
+    if (deadEnd === null) continue;
+    const mapping = places.get(rule.id);
+    const node = mapping && (entryOf(mapping, 'id')?.value ?? mapping);
+    if (!node) throw new TypeError(`no mapping for rule ${rule.id}`);
+    if (channels.length === 0) {
+      const message = 'nobody would be told of anything: there is no channel';
+      reading.error('E_NO_DESTINATION', node, message, 'add one under `channels:`, or say `--to URL`');
+      return;
     }
-    if (complete && rule.notify.length === 0 && !leadsSomewhere(rule, routes)) deadEnds.push(rule);
-  }
-  const [first] = deadEnds;
-  if (first && channels.length === 0) {
-    const message = 'nobody would be told of anything: there is no channel';
-    const hint = 'add one under `channels:`, or say `--to URL`';
-    reading.error('E_NO_DESTINATION', placeOf(places, first, 'id', first.id), message, hint);
-    return;
-  }
-  for (const rule of deadEnds) {
-    const message = `the rule "${rule.id}" tells nobody: no route surely takes it, and it has no \`notify\``;
-    const hint =
-      'end `routes:` with one without `where`, such as `- { notify: NAME }`, or give the rule `notify:`';
-    reading
-      .within('rule', rule.id)
-      .error('E_NO_DESTINATION', placeOf(places, rule, 'id', rule.id), message, hint);
+    const { message, hint } = deadEndWords(rule, deadEnd);
+    reading.within('rule', rule.id).error('E_NO_DESTINATION', node, message, hint);
   }
 }
 
-/** Whether for each severity that the rule can have some route surely holds. */
-export function leadsSomewhere(rule: Rule, routes: readonly Route[]): boolean {
-  const possible = new Set(rule.severity.map((one) => one.is));
-  return [...possible].every((severity) =>
-    routes.some((route) => route.where.every((test) => surelyHolds(test, { rule, severity }))),
-  );
+function deadEndWords(rule: Rule, { severity, why }: DeadEnd): { message: string; hint: string } {
+  if (why === 'no-route')
+    return {
+      message: `the rule "${rule.id}" tells nobody: no route surely takes it, and it has no \`notify\``,
+      hint: 'end `routes:` with one without `where`, such as `- { notify: NAME }`, or give the rule `notify:`',
+    };
+  return {
+    message: `the rule "${rule.id}" tells nobody when its severity is ${severity}: what it surely leads to has a higher \`min_severity\``,
+    hint: `lower the \`min_severity\` of one, or lead what is ${severity} to another channel`,
+  };
 }
 
-interface Known {
-  readonly rule: Rule;
-  readonly severity: string;
-}
+/** The mapping that each rule was read from, by id. */
+export type RulePlaces = ReadonlyMap<string, YamlMap>;
 
-/** Only what is known before any line was read: the rule's id, its severity, and its labels. */
-function surelyHolds(test: FieldTest, known: Known): boolean {
-  const value = knownValue(test.field, known);
-  return value !== null && test.operators.every((operator) => operatorHolds(operator, value, test.field));
-}
+/** Where `from` may stand in a rule: beside `match`, and in each map that has conditions of its own. */
+const conditionMaps = ['except', 'collect', 'until', 'preceded_by', 'resolve'];
 
-function knownValue(field: string, known: Known): string | null {
-  if (field === 'severity') return known.severity;
-  if (field === 'rule') return known.rule.id;
-  const label = /^labels\.(.+)$/.exec(field)?.[1];
-  if (label === undefined) return null;
-  // A source may set a label of the same name; only the rule's own is sure.
-  return Object.hasOwn(known.rule.labels, label) ? (known.rule.labels[label] ?? null) : null;
-}
-
-function operatorHolds(operator: FieldOperator, value: string, field: string): boolean {
-  switch (operator.op) {
-    case 'glob':
-      return operator.patterns.some((pattern) => globHolds(pattern, value));
-    case 'not':
-      return !operator.patterns.some((pattern) => globHolds(pattern, value));
-    case 'gte':
-    case 'gt':
-    case 'lte':
-    case 'lt': {
-      if (field !== 'severity') return false;
-      const rank =
-        (severities as readonly string[]).indexOf(value) -
-        (severities as readonly string[]).indexOf(String(operator.value));
-      return operator.op === 'gte'
-        ? rank >= 0
-        : operator.op === 'gt'
-          ? rank > 0
-          : operator.op === 'lte'
-            ? rank <= 0
-            : rank < 0;
-    }
-    case 'exists':
-      return operator.value === (value !== '');
-    case 'in_file':
-      return operator.values.includes(value);
-    case 'matches':
-      return false;
-  }
-}
-
-function globHolds(pattern: string, value: string): boolean {
-  const parts = pattern.split('*').map((part) => part.replace(/[.+?^${}()|\\[\]]/g, '\\$&'));
-  return new RegExp(`^${parts.join('.*')}$`, 's').test(value);
-}
-
-/** `from` of each rule must name a source that is there; globs and labels are left to the run. */
+/** Reports names under `from` that are no source; globs and labels are left to the run. */
 export function checkFrom(
-  rules: readonly Rule[],
+  written: readonly WrittenRule[],
   sources: readonly string[],
-  places: RulePlaces,
   reading: Reading,
 ): void {
-  for (const rule of rules) {
-    const all = [rule.conditions, rule.collect?.conditions, rule.precededBy?.conditions, rule.resolve?.when];
-    for (const name of all.flatMap((conditions) => conditions?.from ?? [])) {
-      if (/[*?=]/.test(name) || sources.includes(name)) continue;
+  for (const { id, mapping } of written) {
+    const own = reading.within('rule', id);
+    for (const node of fromsOf(mapping)) {
+      const name = own.expand(node);
+      if (name === undefined || /[*=]/.test(name) || sources.includes(name)) continue;
       const hint = didYouMean(name, sources, 'the sources are');
-      const node = placeOf(places, rule, 'from', name);
-      reading
-        .within('rule', rule.id)
-        .error('E_UNKNOWN_SOURCE', node, `there is no source ${quoteShort(name)}`, hint);
+      own.error('E_UNKNOWN_SOURCE', node, `there is no source ${quoteShort(name)}`, hint);
     }
   }
+}
+
+function fromsOf(node: YamlNode): YamlScalar[] {
+  if (node.kind === 'list') return node.items.flatMap(fromsOf);
+  if (node.kind !== 'map') return [];
+  const inner = node.entries.filter((entry) => conditionMaps.includes(entry.key));
+  return [...textsUnder(node, 'from'), ...inner.flatMap((entry) => fromsOf(entry.value))];
+}
+
+/** The texts behind a key: its value, or those of its list. Other forms are the shape's to report. */
+function textsUnder(mapping: YamlMap, key: string): YamlScalar[] {
+  const value = entryOf(mapping, key)?.value;
+  const nodes = value?.kind === 'list' ? value.items : value ? [value] : [];
+  return nodes.filter((node): node is YamlScalar => node.kind === 'scalar' && node.text !== '');
 }

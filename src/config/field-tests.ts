@@ -119,7 +119,14 @@ const operators: Shape<FieldOperator[]> = forms(
 /** Field -> test. All of them must hold. */
 export const fieldTests: Shape<FieldTest[]> = map(
   record(fieldKey, operators, { expects: 'a map of fields and their tests, such as { task: mail.* }' }),
-  (found, _node, reading) => {
+  (found, node, reading) => {
+    if (node.kind === 'map' && node.entries.length === 0)
+      return reading.error(
+        'E_VALUE',
+        node,
+        'no field is tested here, so this holds for everything',
+        'name a field and its value, such as { task: mail.* }, or take the key out',
+      );
     const tests: FieldTest[] = [];
     for (const [field, { value, entry }] of found) {
       checkLevels(field, value, entry.value, reading);

@@ -88,12 +88,19 @@ export class FileReader implements SideFiles {
     if (glob === undefined) return undefined;
     if (!isGlob(text)) return { glob, paths: [glob] };
     const paths = this.#files.glob(glob);
+    if (paths.includes(node.file.path))
+      return reading.error(
+        'E_VALUE',
+        node,
+        `${quoteShort(text)} takes in the configuration itself, which is no file of rules`,
+        'put the rules into a folder of their own and write rules/*.yaml, or name the files',
+      );
     if (paths.length === 0)
       reading.warn(
         'W_NO_FILES',
         node,
         `no file matches ${quoteShort(text)} in ${dirname(node.file.path)}`,
-        null,
+        'correct the path, or put a file there: it is taken up by itself',
       );
     if (paths.length > filesMax) {
       return reading.error(

@@ -111,6 +111,14 @@ const reasons: Readonly<Record<string, string>> = {
   EMFILE: 'too many files are open',
 };
 
+const notAFile = 'name a file, or a glob such as rules/*.yaml';
+const missingHints: Readonly<Record<string, string>> = {
+  ENOENT: 'correct the path, or write the file',
+  ENOTDIR: 'correct the path, or write the file',
+  EACCES: 'give the user that runs this the right to read the file and to enter its folders',
+  EPERM: 'give the user that runs this the right to read the file and to enter its folders',
+};
+
 function readFile(path: string, bytesMax: number, within: string | null): ReadResult {
   let fd: number | null = null;
   try {
@@ -123,17 +131,17 @@ function readFile(path: string, bytesMax: number, within: string | null): ReadRe
     }
     // Looked at before it is opened: to open a device can have effects. The open itself must not wait for a pipe's writer.
     const kind = kindOf(statSync(path));
-    if (kind !== null) return refused('E_FILE_TYPE', `${path} is ${kind}, not a file`, null);
+    if (kind !== null) return refused('E_FILE_TYPE', `${path} is ${kind}, not a file`, notAFile);
     fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
     const facts = fstatSync(fd);
     const opened = kindOf(facts);
-    if (opened !== null) return refused('E_FILE_TYPE', `${path} is ${opened}, not a file`, null);
+    if (opened !== null) return refused('E_FILE_TYPE', `${path} is ${opened}, not a file`, notAFile);
     if (facts.size > bytesMax) return tooLarge(path, facts.size, bytesMax);
     return decode(path, readAll(fd, bytesMax + 1), bytesMax);
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? '';
     const why = reasons[code] ?? (error instanceof Error ? error.message : String(error));
-    return refused('E_FILE_MISSING', `can't read ${path}: ${why}`, null);
+    return refused('E_FILE_MISSING', `can't read ${path}: ${why}`, missingHints[code] ?? null);
   } finally {
     if (fd !== null) closeSync(fd);
   }

@@ -73,11 +73,18 @@ function lineOf(text: string, line: number): string | null {
   return text.slice(start, end === -1 ? undefined : end);
 }
 
-/** The path of a URL is often its secret, and so is what stands behind a key with such a name. Lengths stay. */
+/**
+ * The path of a URL is often its secret; so is what stands before its host, and what stands behind a key with such a name. Lengths
+ * stay.
+ */
 function maskSecrets(line: string): string {
   const stars = (text: string) => '*'.repeat(text.length);
   return line
-    .replace(/(\w+:\/\/[^/\s'"]*\/)([^\s'",}]+)/g, (_all, host: string, path: string) => host + stars(path))
+    .replace(/(\w+:\/\/)([^/\s'"@]+)@/g, (_all, scheme: string, user: string) => `${scheme}${stars(user)}@`)
+    .replace(
+      /(\w+:\/\/[^/?\s'"]*[/?])([^\s'",}]+)/g,
+      (_all, host: string, path: string) => host + stars(path),
+    )
     .replace(
       /((?:secret|token|password|passwd|routing_key|api_?key|integration_key)['"]?\s*:\s*['"]?)([^\s'",}{$][^\s'",}]*)/gi,
       (_all, key: string, value: string) => key + stars(value),

@@ -2,19 +2,24 @@
 
 /** Words longer than this are not compared: nobody means them, and the comparison grows with the square. */
 const wordMax = 64;
+const wordMin = 3;
 
 /**
- * The candidate within a third of the word's length (at least 1, at most 3 edits; a swap of neighbours is one edit).
- * Case, `-` and `_` don't count as differences. Null when none is near.
+ * The candidate within a third of the word's length (at least 1, at most 3 edits; a swap of neighbours is one edit), else the only one
+ * that begins with the word (`crit`). Case, `-` and `_` don't count as differences. Null when none is near, and for words of one or two
+ * letters: any other such word would be.
  */
 export function nearest(word: string, candidates: Iterable<string>): string | null {
   const wanted = fold(word);
   if (wanted.length === 0 || wanted.length > wordMax) return null;
+  if (wanted.length < wordMin) return [...candidates].find((known) => fold(known) === wanted) ?? null;
   const limit = Math.max(1, Math.min(3, Math.floor(wanted.length / 3)));
+  const begun: string[] = [];
   let best: string | null = null;
   let bestDistance = limit + 1;
   for (const candidate of candidates) {
     const known = fold(candidate);
+    if (known.startsWith(wanted)) begun.push(candidate);
     if (known.length > wordMax || Math.abs(known.length - wanted.length) > limit) continue;
     const distance = editDistance(wanted, known);
     if (distance < bestDistance) {
@@ -22,7 +27,7 @@ export function nearest(word: string, candidates: Iterable<string>): string | nu
       bestDistance = distance;
     }
   }
-  return best;
+  return best ?? (begun.length === 1 ? (begun[0] ?? null) : null);
 }
 
 /** A hint: `did you mean "x"?`, else the list of what is known; null where nothing is. */

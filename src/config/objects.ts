@@ -4,7 +4,7 @@
  */
 
 import { didYouMean, nearest } from './nearest.ts';
-import { entryOf, quoteShort, type YamlEntry, type YamlMap } from './nodes.ts';
+import { entryOf, quoteShort, type YamlEntry, type YamlMap, type YamlNode } from './nodes.ts';
 import type { Reading } from './reading.ts';
 import { type JsonSchema, type Shape, wrongForm } from './shape.ts';
 /** One key of a map with fixed keys. */
@@ -37,7 +37,7 @@ export function object<K extends Keys>(keys: K, options: ObjectOptions): Shape<R
     expects: `a map (${options.what})`,
     schema: objectSchema(keys),
     read(node, reading) {
-      if (node.kind !== 'map') return wrongForm(node, reading, `a map (${options.what})`);
+      if (node.kind !== 'map') return wrongForm(node, reading, `a map (${options.what})`, writeKeys(keys));
       const values: Record<string, unknown> = Object.create(null);
       for (const entry of node.entries) {
         const known = Object.hasOwn(keys, entry.key) ? keys[entry.key] : undefined;
@@ -52,6 +52,18 @@ export function object<K extends Keys>(keys: K, options: ObjectOptions): Shape<R
       return values as ReadKeys<K>;
     },
   };
+}
+
+/** Keys shown as an example where no map was written. */
+const shownKeys = 3;
+
+/** `write { channel: ..., from: ... }`: the keys that must be there, else the first ones. */
+function writeKeys(keys: Keys): string {
+  const all = Object.keys(keys);
+  const needed = all.filter((name) => keys[name]?.required);
+  const [first = ''] = all;
+  const shown = needed.length > 0 ? needed : all.length > shownKeys ? [first] : all;
+  return `write { ${shown.map((name) => `${name}: ...`).join(', ')} }`;
 }
 
 /** Says that a key is not known, and which one may have been meant. */
@@ -86,6 +98,12 @@ function reportMissing(node: YamlMap, keys: Keys, options: ObjectOptions, readin
 /** Whether an unknown key of the map was meant to be this one: that was said already. */
 export function wasMeant(node: YamlMap, name: string, known: readonly string[]): boolean {
   return node.entries.some((entry) => !known.includes(entry.key) && nearest(entry.key, known) === name);
+}
+
+/** Whether one of these keys is written, or a slip of the pen for one, which was said already. */
+export function writesOneOf(node: YamlNode, names: readonly string[], known: readonly string[]): boolean {
+  if (node.kind !== 'map') return false;
+  return names.some((name) => entryOf(node, name) !== undefined || wasMeant(node, name, known));
 }
 
 export function objectSchema(keys: Keys): JsonSchema {

@@ -43,6 +43,9 @@ export interface ReadingDeps {
   readonly files: SideFiles;
 }
 
+/** Keys that have a `_file` beside them. */
+const secretKeys = ['url', 'secret', 'token'];
+
 /** `${NAME}` and `${NAME:-default}`; `$${` stands for a plain `${`. */
 const variable = /\$\$\{|\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}/g;
 
@@ -134,7 +137,7 @@ export class Reading {
       'E_ENV_UNSET',
       node,
       `\${${missing}} is ${this.deps.env[missing] === undefined ? 'not set' : 'empty'} in the environment`,
-      this.scope?.kind === 'channel'
+      this.scope?.kind !== 'rule' && secretKeys.includes(String(node.key))
         ? `set it; or read a secret from a file: \`${String(node.key)}_file: /run/secrets/NAME\``
         : `set it, or write \${${missing}:-default}`,
     );

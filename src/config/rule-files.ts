@@ -7,6 +7,7 @@ import { basename, dirname, join } from 'node:path';
 import type { Origin } from '../model/problem.ts';
 import type { Rule } from '../model/rule.ts';
 import { type MainValues, type PackValues, ruleFileShape } from './config-schema.ts';
+import type { WrittenRule } from './destinations.ts';
 import type { FileReader } from './file-reader.ts';
 import { didYouMean } from './nearest.ts';
 import {
@@ -20,7 +21,7 @@ import {
   type YamlNode,
 } from './nodes.ts';
 import { Reading } from './reading.ts';
-import { defaultsShape } from './rule-schema.ts';
+import { defaultsShape, overridable } from './rule-schema.ts';
 
 export interface PackRequest {
   readonly name: string;
@@ -37,6 +38,8 @@ export class RuleGatherer {
   readonly rules: Rule[] = [];
   /** Id -> the mapping of the rule, defaults merged in. */
   readonly mappings = new Map<string, YamlMap>();
+  /** Every rule that is not disabled, the broken ones too: what they refer to is checked all the same. */
+  readonly written: WrittenRule[] = [];
   readonly globs: string[] = [];
   readonly #filesRead = new Set<string>();
 
@@ -127,7 +130,12 @@ export class RuleGatherer {
   #add(rule: YamlMap, defaults: readonly YamlEntry[], override: readonly YamlEntry[]): void {
     const id = textOf(entryOf(rule, 'id')?.value);
     const reading = this.#reading.within('rule', id ?? pathOf(rule));
-    const mapping = layered(rule, defaults, override);
+    const mapping = layered(
+      rule,
+      defaults,
+      override.filter((entry) => overridable.includes(entry.key)),
+    );
+    this.written.push({ id: id ?? pathOf(rule), mapping });
     const parsed = reading.deps.language.parseRule(mapping, reading);
     if (id !== null && !this.#claim(id, rule, reading)) return;
     if (!parsed) return;

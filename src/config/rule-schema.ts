@@ -141,13 +141,14 @@ const precededShape = map(
           ),
 );
 
-const resolveShape = object(
-  {
-    ...conditionKeys,
-    quiet: key(duration(), 'Resolved after so long without a match.'),
-  },
-  { what: 'resolve', later: ['below'] },
-);
+const resolveForm = {
+  ...conditionKeys,
+  quiet: key(duration(), 'Resolved after so long without a match.'),
+};
+/** Keys of `resolve` that later versions have. */
+export const laterResolveKeys = ['below'] as const;
+const resolveShape = object(resolveForm, { what: 'resolve', later: laterResolveKeys });
+export const resolveKeys: readonly string[] = Object.keys(resolveForm);
 
 const remindForm = word('never', [] as number[], oneOrMany(duration(), { min: 1 }));
 
@@ -293,4 +294,5 @@ const { id: _id, tests: _tests, ...defaultKeys } = ruleKeys;
 export const defaultsShape = object(defaultKeys, { what: 'defaults', later: laterRuleKeys });
 /** `override:` of a pack's rule: any key but its identity. */
 const { id: _again, ...overrideKeys } = ruleKeys;
+export const overridable: readonly string[] = Object.keys(overrideKeys);
 export const overrideShape = object(overrideKeys, { what: 'an override', later: laterRuleKeys });

@@ -47,10 +47,23 @@ export function reportNothing(node: YamlNode, reading: Reading, expects: string)
   return true;
 }
 
-/** Reports a value of the wrong form. */
-export function wrongForm(node: YamlNode, reading: Reading, expects: string): undefined {
+/** Reports a value of the wrong form. The hint says which form to write. */
+export function wrongForm(
+  node: YamlNode,
+  reading: Reading,
+  expects: string,
+  hint: string | null = null,
+): undefined {
   if (reportNothing(node, reading, expects)) return undefined;
-  return reading.error('E_TYPE', node, `expected ${expects}, found ${describe(node)}`, null);
+  return reading.error('E_TYPE', node, `expected ${expects}, found ${describe(node)}`, hint);
+}
+
+/** `[ERROR]` and `{{ x }}` are meant as text: the one reads as a list of words, the other as a map whose key is no word. */
+function quoteHint(node: YamlNode): string | null {
+  const asText =
+    (node.kind === 'list' && node.file.text[node.start] === '[') ||
+    (node.kind === 'map' && node.entries.length === 0);
+  return asText ? 'put quotes around text that begins with { or [' : null;
 }
 
 /** A shape of scalars: nothing written is reported, the environment is put in (or not), and the text is read on. */
@@ -65,7 +78,7 @@ export function scalarShape<T>(
     schema,
     read(node, reading) {
       if (node.kind !== 'scalar' || (node.text === '' && node.style === 'plain'))
-        return wrongForm(node, reading, expects);
+        return wrongForm(node, reading, expects, quoteHint(node));
       const text = environment === 'expanded' ? reading.expand(node) : node.text;
       return text === undefined ? undefined : read(text, node, reading);
     },
@@ -92,12 +105,18 @@ export function list<T>(
 ): Shape<T[]> {
   const max = options.max ?? 1000;
   const min = options.min ?? 0;
-  const expects = `a list of ${plural(item.expects)}`;
+  const expects = `a list, each item ${item.expects}`;
   return {
     expects,
     schema: { type: 'array', items: item.schema, ...(min > 0 ? { minItems: min } : {}) },
     read(node, reading) {
-      if (node.kind !== 'list') return wrongForm(node, reading, expects);
+      if (node.kind !== 'list')
+        return wrongForm(
+          node,
+          reading,
+          expects,
+          'write it as a list, with [ ] around it, or with `- ` before each item',
+        );
       if (node.items.length > max)
         return reading.error(
           'E_VALUE',
@@ -115,12 +134,6 @@ export function list<T>(
       return values;
     },
   };
-}
-
-function plural(expects: string): string {
-  return expects
-    .replace(/^an? /, '')
-    .replace(/^(\w+)(?=$| )/, (noun) => (noun === 'one' ? noun : `${noun}s`));
 }
 
 /** One value, or a list of them. */

@@ -6,7 +6,7 @@
  */
 
 /** Marks of the lexer without a width: document start, end of a flow collection, "a scalar follows". */
-const marks = new Set(['\u0002', '\u0018', '\u001f']);
+export const marks: ReadonlySet<string> = new Set(['\u0002', '\u0018', '\u001f']);
 
 /** The offset at which the nesting passes `limit`, or null. Stops reading tokens there. */
 export function findTooDeep(tokens: Iterable<string>, limit: number): number | null {

@@ -27,8 +27,15 @@ import {
   yamlFile,
 } from './nodes.ts';
 import { Anchors } from './yaml-anchors.ts';
-import { findTooDeep } from './yaml-depth.ts';
-import { keyProblems, noWordProblem, syntaxProblems, warningProblem, yamlProblem } from './yaml-problems.ts';
+import { findTooDeep, marks } from './yaml-depth.ts';
+import {
+  keyProblems,
+  noWordProblem,
+  type ParserComplaint,
+  syntaxProblems,
+  warningProblem,
+  yamlProblem,
+} from './yaml-problems.ts';
 
 /** Real files have five levels. Parsing 900 and more, three times in a row, was seen to abort the process. */
 export const depthMax = 64;
@@ -84,7 +91,7 @@ function compose(
 
 function parse(file: YamlFile, tokens: readonly string[]): YamlResult {
   const { first, second } = compose(file.text, tokens);
-  const problems = syntaxProblems(file, first?.errors ?? [], second);
+  const problems = syntaxProblems(file, (first?.errors ?? []).map(placedAt(tokens)), second);
   if (problems.length > 0 || first === null) return failed(problems);
   for (const warning of first.warnings) problems.push(warningProblem(file, warning));
   const top = first.contents;
@@ -104,6 +111,19 @@ function parse(file: YamlFile, tokens: readonly string[]): YamlResult {
     return failed([...problems, yamlProblem(file, 'E_TYPE', root.start, root.end, message, hint)]);
   }
   return { ok: true, root, problems };
+}
+
+/** A quote that is never closed is complained of at the end of the file: the place that helps is where it was opened. */
+function placedAt(tokens: readonly string[]): (complaint: ParserComplaint) => ParserComplaint {
+  return (complaint) => {
+    if (complaint.code !== 'MISSING_CHAR' || !complaint.message.includes('quote')) return complaint;
+    const last = tokens.findLastIndex((token) => /^['"]/.test(token));
+    if (last === -1) return complaint;
+    // Marks of the lexer have no width; they are single control characters.
+    const before = tokens.slice(0, last).filter((token) => !marks.has(token));
+    const at = before.reduce((sum, token) => sum + token.length, 0);
+    return { ...complaint, pos: [at, at + 1] };
+  };
 }
 
 /** A node that can still be put into its parent. */

@@ -8,6 +8,7 @@ import { type LoadOptions, loadConfig, loadPartial } from '../config/config.ts';
 import { keptFiles } from '../config/files.ts';
 import type { Config } from '../model/config.ts';
 import type { Problem } from '../model/problem.ts';
+import type { Rule } from '../model/rule.ts';
 import type { Store } from '../model/store.ts';
 import { type RuleTestDeps, runRuleTests } from './rule-tests.ts';
 
@@ -34,25 +35,23 @@ export interface Loaded {
 /** Loads the files and runs the rules' own tests; the problems of both. */
 export function loadAndProve(options: LoadOptions, tests: RuleTestDeps): Loaded {
   const parsed = loadConfig(options);
-  if (!parsed.ok) return { config: null, origin: 'none', problems: parsed.problems, savedAt: null };
-  const failed = testProblems(parsed.value, tests, options.packsDir);
+  const failed = testProblems(parsed.rules, tests, options.packsDir);
   const problems = [...parsed.problems, ...failed];
-  return {
-    config: failed.length === 0 ? parsed.value : null,
-    origin: failed.length === 0 ? 'files' : 'none',
-    problems,
-    savedAt: null,
-  };
+  return parsed.ok && failed.length === 0
+    ? { config: parsed.value, origin: 'files', problems, savedAt: null }
+    : { config: null, origin: 'none', problems, savedAt: null };
 }
 
 /**
  * Failures of the rules' own tests, as problems at the place of the test. Rules of `provenDir` are left out: the packs that ship
  * with the program were proven with it, and an `override` is meant to change what their tests expect.
  */
-export function testProblems(config: Config, tests: RuleTestDeps, provenDir: string | null): Problem[] {
-  const own = config.rules.filter(
-    (rule) => provenDir === null || dirname(rule.origin.file) !== resolve(provenDir),
-  );
+export function testProblems(
+  rules: readonly Rule[],
+  tests: RuleTestDeps,
+  provenDir: string | null,
+): Problem[] {
+  const own = rules.filter((rule) => provenDir === null || dirname(rule.origin.file) !== resolve(provenDir));
   return runRuleTests(own, tests)
     .filter((result) => result.failures.length > 0)
     .map((result) => ({
@@ -79,7 +78,7 @@ export function loadAtStart(options: LoadOptions, tests: RuleTestDeps, store: St
   const partial = loadPartial(options);
   if (!partial.ok) return { config: null, origin: 'none', problems: fresh.problems, savedAt: null };
   const broken = new Set(
-    testProblems(partial.value, tests, options.packsDir).map((problem) => problem.scope?.name),
+    testProblems(partial.value.rules, tests, options.packsDir).map((problem) => problem.scope?.name),
   );
   const rules = partial.value.rules.filter((rule) => !broken.has(rule.id));
   return { config: { ...partial.value, rules }, origin: 'partial', problems: fresh.problems, savedAt: null };

@@ -20,14 +20,23 @@ const recordFields = [
   'prefix',
   'pri',
   'facility',
+  'severity',
+  'version',
+  'timestamp',
   'hostname',
   'appname',
   'procid',
   'msgid',
   'structured_data',
   'remote',
+  'user',
   'method',
   'status',
+  'bytes',
+  'agent',
+  'referer',
+  'duration_ms',
+  'request_id',
   'pid',
   'unit',
   'identifier',
@@ -62,7 +71,7 @@ export function checkFields(
     const near = nearest(head, among);
     const hint =
       near === null
-        ? `capture it with (?<${head}>...), or compute it under \`fields:\``
+        ? `capture it with (?<${head}>...), or compute it under \`fields:\`; where JSON lines bring it, say so: \`where: { ${field}: { exists: true } }\``
         : `did you mean "${near}"?`;
     reading.warn('W_UNKNOWN_FIELD', node, `${what} "${field}", which no pattern or format gives`, hint);
   };

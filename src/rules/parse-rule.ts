@@ -3,10 +3,19 @@
  * schema, fills in what was left out, and looks across keys: fields that no pattern gives, stories that nothing ties
  * together. Does not know channels, sources or other rules; whoever puts the configuration together checks those.
  */
-import { type ConditionValues, conditionsOf, looksForSomething } from '../config/conditions.ts';
+import { type ConditionValues, conditionsOf, lookingKeys, looksForSomething } from '../config/conditions.ts';
 import { entryOf, originOf, type YamlMap, type YamlNode } from '../config/nodes.ts';
+import { writesOneOf } from '../config/objects.ts';
 import type { Reading } from '../config/reading.ts';
-import { collectWithinDefault, type RuleValues, ruleShape, type TestValues } from '../config/rule-schema.ts';
+import {
+  collectWithinDefault,
+  laterResolveKeys,
+  type RuleValues,
+  resolveKeys,
+  ruleKeys,
+  ruleShape,
+  type TestValues,
+} from '../config/rule-schema.ts';
 import type {
   Conditions,
   FieldTest,
@@ -30,7 +39,7 @@ export function parseRule(mapping: YamlMap, reading: Reading): Rule | null {
   const errorsBefore = reading.errors;
   const values = ruleShape.read(mapping, reading);
   if (values === undefined) return null;
-  checkLooks(mapping, values, reading);
+  checkLooks(mapping, reading);
   const by = byOf(values);
   const join = joinOf(mapping, values, by, reading);
   checkFields(mapping, values, { by, join }, reading);
@@ -112,25 +121,18 @@ function build(
   };
 }
 
-function checkLooks(mapping: YamlMap, values: RuleValues, reading: Reading): void {
-  const wrote = ['match', 'contains', 'where'].some((name) => entryOf(mapping, name));
-  if (!wrote && !looksForSomething(values)) {
+function checkLooks(mapping: YamlMap, reading: Reading): void {
+  if (!writesOneOf(mapping, lookingKeys, Object.keys(ruleKeys))) {
     const hint = 'add `match:` with a pattern, `contains:` with a text, or `where:` with tests on fields';
     reading.error('E_MISSING_KEY', idNode(mapping), 'the rule says nothing to look for', hint);
   }
   const resolve = entryOf(mapping, 'resolve');
-  const { resolve: read } = values;
-  if (
-    resolve?.value.kind === 'map' &&
-    read &&
-    !looksForSomething(read) &&
-    read.quiet === undefined &&
-    resolve.value.entries.length === 0
-  ) {
+  const ends = [...lookingKeys, 'quiet', ...laterResolveKeys];
+  if (resolve?.value.kind === 'map' && !writesOneOf(resolve.value, ends, resolveKeys)) {
     reading.error(
       'E_MISSING_KEY',
       resolve.keyNode,
-      '`resolve` says nothing',
+      '`resolve` does not say what ends an incident',
       'write { quiet: 15m }, or { match: ... } for the record that ends it',
     );
   }

@@ -58,7 +58,7 @@ describe('YAML keeps what was written', () => {
 describe('YAML that is refused', () => {
   it.each([
     ['E1 a tab for indentation', 'a:\n\t- b\n', 'E_YAML_SYNTAX 2:1'],
-    ['E1 a quote that is not closed', 'a: "x\nb: y\n', 'E_YAML_SYNTAX 3:1'],
+    ['E1 a quote that is not closed', 'a: "x\nb: y\n', 'E_YAML_SYNTAX 1:4'],
     ['E1 an indentation that fits nowhere', 'a:\n    b: 1\n  c: 2\n', 'E_YAML_SYNTAX 3:1'],
     ['E1 a pattern in double quotes', 'match: "\\d+"\n', 'E_YAML_SYNTAX 1:9'],
     ['E1 a colon inside a plain value', 'title: Task failed: x\n', 'E_YAML_SYNTAX 1:8'],

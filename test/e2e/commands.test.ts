@@ -307,6 +307,10 @@ describe('test and backtest', () => {
     const report = readFileSync(join(dir, 'report.xml'), 'utf8');
     expect(report).toContain('<testsuite name="tocsin" tests="2" failures="1">');
     expect(report).toContain('name="&#60;fails&#62; &#38; &#34;quotes&#34;"><failure message=');
+    const lost = await run(['test', 'rules.yaml', '--junit', 'no/such/folder.xml'], { cwd: dir });
+    expect(lost.stderr).toContain(`E_WRITE: cannot write the report ${join(dir, 'no/such/folder.xml')}`);
+    expect(lost.stderr).not.toContain('    at ');
+    expect(lost.code).toBe(2);
     const pack = await run(['test', '--pack', 'celery'], { cwd: dir });
     expect(pack.stdout).toMatch(/^\d+ passed, 0 failed\n$/);
     expect(pack.code).toBe(0);

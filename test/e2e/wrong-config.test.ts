@@ -57,6 +57,23 @@ describe('check', () => {
     expect(stderr).not.toContain('\u001b');
   });
 
+  it('runs the tests of the rules that are sound, whatever else is wrong', async () => {
+    const server = await webhookServer();
+    const { dir, file } = place(server, 'labls: {}');
+    file(
+      'rules.yaml',
+      `rules:
+  - { id: sound, match: x, tests: [ { name: t, lines: y, expect: 1 } ] }
+  - { id: broken, match: '(' }
+`,
+    );
+    const { code, stderr } = await run(['check'], { cwd: dir });
+    expect(code).toBe(2);
+    expect(stderr).toContain('E_UNKNOWN_KEY labls');
+    expect(stderr).toContain('E_REGEX rules[1].match');
+    expect(stderr).toContain('the rule sound fails its own test "t": incidents: expected 1, got 0');
+  });
+
   it('--json gives the same as data', async () => {
     const server = await webhookServer();
     const { dir, file } = place(server);
@@ -111,7 +128,7 @@ describe('check', () => {
     const server = await webhookServer();
     const { dir } = place(server);
     const { code, stdout } = await run(['check'], { cwd: dir });
-    expect(stdout).toBe('ok: 1 rules with 0 tests, 1 sources, 1 channels\n');
+    expect(stdout).toBe('ok: 1 rule with 0 tests, 1 source, 1 channel\n');
     expect(code).toBe(0);
   });
 

@@ -1,6 +1,12 @@
 /** Loads configuration for a test: from texts in memory, or from a real folder, with the real kinds of channels. */
 import { channelKinds } from '../../src/channels/channels.ts';
-import { type ExtraConfig, type LoadOptions, loadConfig, loadPartial } from '../../src/config/config.ts';
+import {
+  type ExtraConfig,
+  type LoadOptions,
+  loadConfig,
+  loadPartial,
+  type ParsedConfig,
+} from '../../src/config/config.ts';
 import { type ConfigFiles, keptFiles } from '../../src/config/files.ts';
 import type { Config } from '../../src/model/config.ts';
 import type { Parsed, Problem } from '../../src/model/problem.ts';
@@ -34,7 +40,7 @@ export function testOptions(texts: Readonly<Record<string, string>>, load: TestL
 }
 
 /** Texts by name; a relative name lies beside the main file `tocsin.yaml`. */
-export function load(texts: Readonly<Record<string, string>>, options: TestLoad = {}): Parsed<Config> {
+export function load(texts: Readonly<Record<string, string>>, options: TestLoad = {}): ParsedConfig {
   return loadConfig(testOptions(texts, options));
 }
 
