@@ -1,9 +1,10 @@
 /**
- * Reads the head of a record: Celery's and Celery-like headers `[time: LEVEL/Process] `, else a general stamp and level.
- * Gives the facts and where the message begins. Only a Celery header is taken off the message.
+ * Reads the head of a record: Celery's and Celery-like headers `[time: LEVEL/Process] `, else what other programs write, else
+ * a general stamp and level. Gives the facts and where the message begins; only a head whose form is known is taken off it.
  */
 import type { Format } from '../model/config.ts';
 import type { FieldValue, StreamInfo } from '../model/record.ts';
+import { pythonHead } from './formats/python-heads.ts';
 import { textHead } from './formats/text-heads.ts';
 import { type Head, noHead } from './head.ts';
 import { levelNear, levelOf, stampOf, wallClock, zonedTime } from './stamps.ts';
@@ -52,7 +53,7 @@ export function celeryHead(text: string, zone: string): Head | null {
 /** Facts of a record's head under a format; `text` is the record without colours. */
 export function headOf(text: string, format: Format, zone: string, receivedAt: number): Head {
   if (format !== 'plain') {
-    const head = celeryHead(text, zone);
+    const head = celeryHead(text, zone) ?? pythonHead(text, zone, receivedAt);
     if (head) return head;
   }
   const stamp = stampOf(text, zone, receivedAt);

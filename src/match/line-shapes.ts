@@ -23,24 +23,17 @@ export function isDigit(byte: number | undefined): boolean {
   return ((byte ?? 0) - 48) >>> 0 < 10;
 }
 
-/** `[YYYY-MM-DD HH:MM:SS`, the same without bracket, with T, or `Mon dd HH:MM:SS `. Looks at telling bytes only. */
+/**
+ * `[YYYY-MM-DD HH:MM:SS`, the same without bracket, with T, behind a level's name, or `Mon dd HH:MM:SS `. Looks at telling
+ * bytes only.
+ */
 export function isHeader(data: Buffer, start: number, end: number): boolean {
   const first = data[start];
   const at = first === 0x5b ? start + 1 : start;
   if (end - at < 16) return false;
-  if (data[at + 13] === 0x3a) {
-    return (
-      data[at + 4] === 0x2d &&
-      data[at + 7] === 0x2d &&
-      (data[at + 10] === 0x20 || data[at + 10] === 0x54) &&
-      end - at >= 19 &&
-      data[at + 16] === 0x3a &&
-      isDigit(data[at]) &&
-      isDigit(data[at + 3]) &&
-      isDigit(data[at + 12]) &&
-      isDigit(data[at + 18])
-    );
-  }
+  if (data[at + 13] === 0x3a) return isStamp(data, at, end);
+  // `ERROR 2026-11-21 10:00:00`: two capitals begin no month.
+  if (isCapital(data[at + 1])) return isCapital(first) && isStamp(data, afterLevel(data, at), end);
   return (
     data[at + 9] === 0x3a &&
     data[at + 12] === 0x3a &&
@@ -51,6 +44,38 @@ export function isHeader(data: Buffer, start: number, end: number): boolean {
     isDigit(data[at + 8]) &&
     isDigit(data[at + 14])
   );
+}
+
+/** `YYYY-MM-DD HH:MM:SS`, or with a T. */
+function isStamp(data: Buffer, at: number, end: number): boolean {
+  return (
+    data[at + 13] === 0x3a &&
+    data[at + 4] === 0x2d &&
+    data[at + 7] === 0x2d &&
+    (data[at + 10] === 0x20 || data[at + 10] === 0x54) &&
+    end - at >= 19 &&
+    data[at + 16] === 0x3a &&
+    isDigit(data[at]) &&
+    isDigit(data[at + 3]) &&
+    isDigit(data[at + 12]) &&
+    isDigit(data[at + 18])
+  );
+}
+
+/** Longest name of a level: `CRITICAL`, `EMERGENCY`. */
+const maxLevelName = 9;
+
+/** Where the text behind a word of capitals and its blanks begins; the word's own place if it is none. */
+function afterLevel(data: Buffer, at: number): number {
+  let from = at;
+  while (from - at <= maxLevelName && isCapital(data[from])) from++;
+  if (data[from] !== 0x20) return at;
+  while (data[from] === 0x20 && from - at < 2 * maxLevelName) from++;
+  return from;
+}
+
+function isCapital(byte: number | undefined): boolean {
+  return ((byte ?? 0) - 0x41) >>> 0 < 26;
 }
 
 /** First letters of months. */

@@ -134,7 +134,7 @@ export class RecordStarts {
     const first = data[from] as number;
     const trace = this.#trace;
     if (
-      ((first === 0x5b || first === 0x32 || (first >= 0x41 && first <= 0x53)) && isHeader(data, from, to)) ||
+      ((first === 0x5b || first === 0x32 || (first >= 0x41 && first <= 0x57)) && isHeader(data, from, to)) ||
       this.#learned?.fits(data, from, to)
     ) {
       if (trace.had) return unknown;

@@ -170,13 +170,19 @@ function syslogStamp(text: string, at: number, zone: string, receivedAt: number)
   return null;
 }
 
-/** The stamp at the head of a line, in brackets or not, or null. `zone` is for stamps without one. */
+/** The name of a level before the stamp, as Django's verbose form has it. */
+const levelBefore = /^([A-Z]{4,9}) {1,8}(?=\d)/;
+
+/** The stamp at the head of a line, in brackets or not, behind a level's name or not, or null. `zone` is for stamps without one. */
 export function stampOf(text: string, zone: string, receivedAt: number): Stamp | null {
   const at = text.charCodeAt(0) === 91 ? 1 : 0;
   const first = text.charCodeAt(at);
   if (first >= 48 && first <= 57) return isoStamp(text, at, zone);
-  if (first >= 65 && first <= 90) return syslogStamp(text, at, zone, receivedAt);
-  return null;
+  if (first < 65 || first > 90) return null;
+  const stamp = syslogStamp(text, at, zone, receivedAt);
+  if (stamp !== null || at > 0) return stamp;
+  const level = levelBefore.exec(text);
+  return level === null || levelOf(level[1] ?? '') === null ? null : isoStamp(text, level[0].length, zone);
 }
 
 /** The time at the head of a text, ms since the epoch, or null. */
@@ -216,8 +222,10 @@ export function levelOf(word: string): Level | null {
 const levelWord =
   /(?<![A-Za-z])(TRACE|DEBUG|INFO|NOTICE|WARN(?:ING)?|ERR(?:OR)?|CRIT(?:ICAL)?|FATAL|ALERT|EMERG(?:ENCY)?|SEVERE|PANIC)(?![A-Za-z])/;
 
-/** The level that a line names in capitals soon after its stamp, or null. */
+/** The level that a line names in capitals before its stamp, which ends at `from`, or soon after it, or null. */
 export function levelNear(text: string, from: number): Level | null {
+  const before = levelBefore.exec(text);
+  if (before !== null) return levelOf(before[1] ?? '');
   const found = levelWord.exec(text.slice(from, from + 80));
   return found ? levelOf(found[1] ?? '') : null;
 }

@@ -138,6 +138,22 @@ describe('records of many lines, told without being told', () => {
     expect(heads(lines)).toEqual(lines);
   });
 
+  it("records in Django's verbose form begin with a level and a time, whatever an exception's text looks like", () => {
+    const first = [
+      'ERROR 2026-11-21 10:00:00,123 trace 5082 140000 Task a.b[c] raised unexpected: Odd(',
+      '  rows=3)',
+      'Traceback (most recent call last):',
+      '  File "/srv/app/tasks.py", line 3, in run',
+      '    raise Odd(3)',
+      'shop.Odd: first line',
+      'second line',
+      'INFO of the text',
+    ];
+    const second =
+      'WARNING 2026-11-21 10:00:01,123 request 5082 140000 Soft time limit (1s) exceeded for a.b[c]';
+    expect(heads([...first, second])).toEqual([first[0], second]);
+  });
+
   it('a start of its own is learned: then a line without it goes on with the record before', () => {
     const stamped = Array.from({ length: 20 }, (_, n) => `10:00:${10 + n}.123 [main] INFO - line ${n}`);
     const data = [...stamped, '10:01:00.000 [main] ERROR - two', 'lines', '10:01:01.000 [main] INFO - next'];

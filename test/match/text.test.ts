@@ -3,6 +3,7 @@ import { stripAnsi } from '../../src/match/ansi.ts';
 import { celeryHead } from '../../src/match/celery.ts';
 import { cleanText, leadingNuls, wholeCharacters } from '../../src/match/clean.ts';
 import { fingerprintOf, normalise } from '../../src/match/fingerprint.ts';
+import { pythonHead } from '../../src/match/formats/python-heads.ts';
 import { isCardNumber, redact, redacted, redactValue } from '../../src/match/redact.ts';
 import { levelOf, stampOf, zonedTime } from '../../src/match/stamps.ts';
 import { parseTemplate } from '../../src/match/template.ts';
@@ -71,6 +72,39 @@ describe('heads', () => {
     expect(celeryHead('[2026-13-21 02:25:25,789: ERROR/Main] x', 'UTC')).toBeNull();
   });
 
+  it.each([
+    ['ERROR celery.app.trace ForkPoolWorker-3 ', 'celery.app.trace', 'ForkPoolWorker-3'],
+    ['ERROR:celery.app.trace:', 'celery.app.trace', null],
+    ['ERROR 2026-11-21 02:25:25,789 trace 5082 140000 ', undefined, null],
+    ['2026-11-21 02:25:25,789 - shop.orders - ERROR - ', 'shop.orders', null],
+    ['2026-11-21 02:25:25,789 ERROR celery.app.trace: ', 'celery.app.trace', null],
+    ['2026-11-21 02:25:25,789 [ERROR] celery.app.trace - ', 'celery.app.trace', null],
+    ['[2026-11-21 02:25:25,789] ERROR [celery.app.trace:ForkPoolWorker-3] ', 'celery.app.trace', null],
+    [
+      '[2026-11-21 02:25:25,789: ERROR] [ForkPoolWorker-3] celery.worker.request | ',
+      'celery.worker.request',
+      'ForkPoolWorker-3',
+    ],
+    ['ERROR 2026-11-21 02:25:25,789 celery.app.trace 5082 ', 'celery.app.trace', null],
+  ])("Python's logging wrote %j: it is taken off the message", (lead, logger, process) => {
+    const head = pythonHead(`${lead}Task a.b[c] raised unexpected: OSError()`, 'UTC', 0);
+    expect(head).toMatchObject({ length: lead.length, level: 'error', process });
+    expect(head?.fields?.['logger']).toBe(logger);
+    if (lead.includes('2026')) expect(head?.time).toBe(Date.UTC(2026, 10, 21, 2, 25, 25, 789));
+  });
+
+  it.each([
+    '2026-11-21 02:25:25,789 ERROR shop.orders: paid',
+    '2026-11-21 02:25:25,789 celery.app.trace failed',
+    'ERROR 2026-11-21 was a bad day',
+    'ERROR 2026-11-21 02:25:25,789 trace 5082 only',
+    'Task a.b[c] raised unexpected: OSError()',
+    'Nov 21 02:25:25 ERROR shop',
+    '',
+  ])('%j has no head of these', (line) => {
+    expect(pythonHead(line, 'UTC', 0)).toBeNull();
+  });
+
   it('stamps are read in their zone', () => {
     expect(zonedTime(Date.UTC(2026, 6, 1, 12), 'Europe/Berlin')).toBe(Date.UTC(2026, 6, 1, 10));
     expect(zonedTime(Date.UTC(2026, 0, 1, 12), 'Europe/Berlin')).toBe(Date.UTC(2026, 0, 1, 11));
@@ -88,6 +122,10 @@ describe('heads', () => {
     expect(stampOf('2026-11-21T02:25:23+01:00 x', 'UTC', now)?.time).toBe(Date.UTC(2026, 10, 21, 1, 25, 23));
     expect(stampOf('Dec 31 23:59:59 host x', 'UTC', now)?.time).toBe(Date.UTC(2025, 11, 31, 23, 59, 59));
     expect(stampOf('Feb 29 12:00:00 host x', 'UTC', now)).not.toBeUndefined();
+    expect(stampOf('WARNING  2026-11-21 02:25:23,5 x', 'UTC', now)?.time).toBe(
+      Date.UTC(2026, 10, 21, 2, 25, 23, 500),
+    );
+    expect(stampOf('ORDER 2026-11-21 02:25:23 x', 'UTC', now)).toBeNull();
     for (const garbage of ['', '[', '2026', '9999-99-99 99:99:99', 'Xxx 99 99:99:99 ', '\0\0\0', 'NaN'])
       expect(stampOf(garbage, 'UTC', now)).toBeNull();
     expect(stampOf('2026-06-30 23:59:60 leap', 'UTC', now)?.time).toBe(Date.UTC(2026, 6, 1));

@@ -1,5 +1,5 @@
 /**
- * Heads of text lines besides Celery's: Python's `LEVEL logger process message`, Ruby's and Rails' logger, nginx and Apache
+ * Heads of text lines besides Celery's and Python's: Ruby's and Rails' logger, nginx and Apache
  * (access and error logs), klog. Takes the text of a record, gives what its head says, or null. It is asked for the few
  * records that a rule may want, so it may use regular expressions; each is anchored and linear.
  */
@@ -16,17 +16,6 @@ interface HeadContext {
   readonly receivedAt: number;
 }
 type ReadHead = (text: string, context: HeadContext) => Head | null;
-
-/** `ERROR celery.app.trace ForkPoolWorker-3 Task ...`: what Python's handlers write behind a syslog header. */
-const pythonForm =
-  /^(DEBUG|INFO|WARNING|ERROR|CRITICAL) ([A-Za-z_][\w.]{0,120}) (MainProcess|beat|[A-Za-z]{0,24}(?:Worker|Process)-[\d:-]{1,24}) /;
-
-function pythonHead(text: string): Head | null {
-  const found = pythonForm.exec(text);
-  if (found === null) return null;
-  const [whole, level = '', logger = '', process = ''] = found;
-  return { ...noHead, length: whole.length, level: levelOf(level), process, fields: fieldsOf({ logger }) };
-}
 
 /** `I, [2026-11-21T02:28:13.973778 #1234]  INFO -- program: message` */
 const rubyForm =
@@ -201,7 +190,7 @@ const readers: Partial<Record<Format, readonly ReadHead[]>> = {
   access: [accessHead, nginxHead, apacheHead],
   rails: [rubyHead, railsHead],
 };
-const known: readonly ReadHead[] = [pythonHead, rubyHead, nginxHead, klogHead, apacheHead, accessHead];
+const known: readonly ReadHead[] = [rubyHead, nginxHead, klogHead, apacheHead, accessHead];
 
 /** What the head of a text says in a format, or null. */
 export function textHead(text: string, format: Format, tz: string, receivedAt: number): Head | null {
