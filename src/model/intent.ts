@@ -24,8 +24,12 @@ export interface OutboxItem {
   readonly key: string;
   readonly channel: string;
   readonly notification: Notification;
-  readonly cover: Cover;
+  cover: Cover;
   readonly severity: Severity;
+  /** Other channels that are told the same by themselves. */
+  readonly others?: readonly string[];
+  /** The fallback of its channel was told, too. */
+  fellBack?: true;
   /** Order within the channel. */
   readonly order: number;
   /** When it was decided, in the time of the incidents. */

@@ -4,11 +4,20 @@
  */
 import { createHash } from 'node:crypto';
 import type { BudgetWindow } from '../model/config.ts';
-import type { Cover, Intent, OutboxItem } from '../model/intent.ts';
+import type { Intent, OutboxItem } from '../model/intent.ts';
 import type { IncidentBody, IncidentRow, Notification } from '../model/notification.ts';
 import type { Severity } from '../model/rule.ts';
 import type { Store, Table } from '../model/store.ts';
-import { admit, bringBack, digestDue, type GateDoc, newGate, takeWaiting, type WaitingRow } from './gate.ts';
+import {
+  addCover,
+  admit,
+  bringBack,
+  digestDue,
+  type GateDoc,
+  newGate,
+  type Taken,
+  takeWaiting,
+} from './gate.ts';
 
 /** The facts of a channel that decide what may leave for it. */
 export interface DeskChannel {
@@ -48,14 +57,15 @@ export class Desk {
     for (const name of intent.channels) {
       const gate = this.#gates.get(name) ?? newGate();
       const verdict = admit(gate, this.#channels.get(name)?.budget ?? null, intent, now);
-      if (verdict === 'leaves') this.#put(name, intent.notification, intent.cover, intent.severity, now);
+      if (verdict === 'leaves') this.#put(name, intent, now);
       this.#file(name, gate, now);
     }
   }
 
   /** Puts a message into the outbox without asking the budget: tests, and words of the daemon itself. */
   say(channel: string, notification: Notification, severity: Severity, now: number): void {
-    this.#put(channel, notification, { opened: 0, repeats: 0 }, severity, now);
+    const cover = { opened: 0, repeats: 0 };
+    this.#put(channel, { notification, cover, severity, channels: [channel] }, now);
   }
 
   /** Digests whose channel has room again. */
@@ -95,16 +105,21 @@ export class Desk {
         : undefined;
     const notification =
       lone && lone.intent.incidents.length === 0
-        ? lone.intent
-        : digestOf(name, gate.sequence, taken.rows, taken.cover, taken.severity, now);
-    this.#put(name, notification, taken.cover, taken.severity, now);
+        ? withNews(lone.intent, lone.row.new_count)
+        : digestOf(name, gate.sequence, taken, now);
+    this.#put(name, { notification, cover: taken.cover, severity: taken.severity, channels: [name] }, now);
     this.#file(name, gate, now);
   }
 
-  #put(channel: string, notification: Notification, cover: Cover, severity: Severity, now: number): void {
+  #put(channel: string, { notification, cover, severity, channels }: Message, now: number): void {
     const key = `${channel}\u0000${notification.notification.id}`;
-    // Derived ids make a second telling of the same thing visible: it is the same message.
-    if (this.#outbox.get(key)) return;
+    // Derived ids make a second telling of the same thing visible: it is the same message, and accounts for both.
+    const known = this.#outbox.get(key);
+    if (known) {
+      known.cover = addCover(known.cover, cover);
+      this.#outbox.put(key, known, null);
+      return;
+    }
     const counter = this.#meta.get('outbox') ?? { next: 1 };
     const order = counter.next++;
     this.#meta.put('outbox', counter, null);
@@ -114,6 +129,7 @@ export class Desk {
       notification,
       cover,
       severity,
+      ...(channels.length > 1 ? { others: channels } : {}),
       order,
       createdAt: now,
       queuedAt: null,
@@ -128,17 +144,18 @@ export class Desk {
   }
 }
 
-function digestOf(
-  channel: string,
-  sequence: number,
-  waiting: readonly WaitingRow[],
-  cover: Cover,
-  severity: Severity,
-  now: number,
-): Notification {
+/** What is put into the outbox, and all channels that it goes to. */
+type Message = Pick<Intent, 'notification' | 'cover' | 'severity' | 'channels'>;
+
+/** A message that waited, with all that came of its incident meanwhile. */
+function withNews(notification: Notification, newCount: number): Notification {
+  return { ...notification, incident: { ...notification.incident, new_count: newCount } };
+}
+
+function digestOf(channel: string, sequence: number, taken: Taken, now: number): Notification {
+  const { rows: waiting, told, severity } = taken;
   const rows: readonly IncidentRow[] = waiting.map((one) => one.row);
   const first = waiting[0];
-  const told = cover.opened + cover.repeats;
   const rules = [...new Set(rows.map((row) => row.rule))];
   const id = createHash('sha256')
     .update(

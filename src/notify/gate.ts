@@ -19,14 +19,16 @@ export interface GateDoc {
   /** What left, oldest first: when, and of which rule. */
   sent: { at: number; rule: string }[];
   waiting: WaitingRow[];
-  /** Beyond the named rows. */
-  overflow: { opened: number; repeats: number };
+  /** Beyond the named rows; `told` as there. */
+  overflow: { opened: number; repeats: number; told?: number };
   sequence: number;
 }
 export interface WaitingRow {
   row: IncidentRow;
   opened: number;
   repeats: number;
+  /** Matches it tells of. They are those above, but for a message whose account is another channel's. */
+  told?: number;
   severity: Severity;
   firstSeenAt: string;
   lastSeenAt: string;
@@ -108,21 +110,20 @@ function forget(doc: GateDoc, budget: readonly BudgetWindow[], now: number): voi
 /** Rows of a fold wait one by one, so that the digest names each of them. */
 function wait(doc: GateDoc, intent: Intent): void {
   const rows = intent.notification.incidents.length > 0 ? intent.notification.incidents : [intent.row];
-  let opened = intent.cover.opened;
-  let repeats = intent.cover.repeats;
+  const { incident } = intent.notification;
+  const { opened, repeats } = intent.cover;
+  const whole = { opened, repeats, told: opened + repeats || incident.new_count };
   for (const [index, row] of rows.entries()) {
     // The account of a fold is of the whole: its first row carries it.
-    const own: Cover = index === 0 ? { opened, repeats } : { opened: 0, repeats: 0 };
-    if (index === 0) {
-      opened = 0;
-      repeats = 0;
-    }
+    const own = index === 0 ? whole : { opened: 0, repeats: 0, told: 0 };
     const known = doc.waiting.find((one) => one.row.id === row.id);
-    const { incident } = intent.notification;
     if (known) {
       known.row = { ...row, new_count: known.row.new_count + row.new_count };
+      known.told = toldOf(known) + own.told;
       known.opened += own.opened;
       known.repeats += own.repeats;
+      if (severities.indexOf(row.severity) > severities.indexOf(known.severity))
+        known.severity = row.severity;
       known.lastSeenAt = incident.last_seen_at;
       known.intent = intent.notification;
     } else if (doc.waiting.length < waitingRowsMax) {
@@ -136,6 +137,7 @@ function wait(doc: GateDoc, intent: Intent): void {
         intent: intent.notification,
       });
     } else {
+      doc.overflow.told = toldOf(doc.overflow) + own.told;
       doc.overflow.opened += own.opened;
       doc.overflow.repeats += own.repeats;
     }
@@ -145,26 +147,44 @@ function wait(doc: GateDoc, intent: Intent): void {
 /** When the waiting rows may leave as a digest, or null when none wait. */
 export function digestDue(doc: GateDoc, budget: readonly BudgetWindow[] | null, now: number): number | null {
   if (doc.waiting.length === 0) return null;
-  return budget === null ? now : roomAt(doc, budget, 'digest', '', now);
+  const kind = doc.waiting.some((one) => one.severity === 'critical') ? 'critical' : 'digest';
+  return budget === null ? now : roomAt(doc, budget, kind, '', now);
+}
+
+export function addCover(a: Cover, b: Cover): Cover {
+  return { opened: a.opened + b.opened, repeats: a.repeats + b.repeats };
+}
+
+function toldOf({ told, opened, repeats }: { opened: number; repeats: number; told?: number }): number {
+  return told ?? opened + repeats;
+}
+
+/** What left together, and what it stands for. */
+export interface Taken {
+  readonly rows: readonly WaitingRow[];
+  readonly cover: Cover;
+  /** Of matches that have no row. */
+  readonly unnamed: Cover;
+  /** Matches told of. */
+  readonly told: number;
+  readonly severity: Severity;
 }
 
 /** What leaves when the rows leave: a lone one as itself, several as a digest. The rows are gone from the document afterwards. */
-export function takeWaiting(
-  doc: GateDoc,
-  now: number,
-): { rows: readonly WaitingRow[]; cover: Cover; unnamed: Cover; severity: Severity } {
+export function takeWaiting(doc: GateDoc, now: number): Taken {
   const rows = doc.waiting;
-  const unnamed = { ...doc.overflow };
-  const cover = { ...doc.overflow };
+  const unnamed = { opened: doc.overflow.opened, repeats: doc.overflow.repeats };
+  let cover: Cover = unnamed;
+  let told = toldOf(doc.overflow);
   let severity: Severity = 'info';
   for (const one of rows) {
-    cover.opened += one.opened;
-    cover.repeats += one.repeats;
+    cover = addCover(cover, one);
+    told += toldOf(one);
     if (severities.indexOf(one.severity) > severities.indexOf(severity)) severity = one.severity;
   }
   doc.waiting = [];
   doc.overflow = { opened: 0, repeats: 0 };
   doc.sequence++;
   doc.sent.push({ at: now, rule: '' });
-  return { rows, cover, unnamed, severity };
+  return { rows, cover, unnamed, told, severity };
 }

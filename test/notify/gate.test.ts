@@ -102,4 +102,18 @@ describe('the budget of a channel', () => {
     expect(roomAt(gate, budget, 'single', 'x', start + 10)).toBe(start + 60_000);
     expect(roomAt(gate, budget, 'single', 'x', start + 60_000)).toBe(start + 60_000);
   });
+
+  // Was: the digest was as grave as the first word that waited, so its fallback and its colour were those of that.
+  it('makes a digest as grave as the gravest word that waits, which leaves with what is kept for critical', () => {
+    const gate = newGate();
+    const small = [{ count: 10, perMs: 60_000 }];
+    for (let n = 0; n < 9; n++)
+      admit(gate, small, anIntent({ id: `i${n}`, severity: 'critical' }), start + n);
+    expect(admit(gate, small, anIntent({ id: 'a', severity: 'warning' }), start + 10)).toBe('waits');
+    expect(digestDue(gate, small, start + 10)).toBeGreaterThan(start + 10);
+    admit(gate, small, anIntent({ id: 'b', severity: 'critical' }), start + 11);
+    expect(admit(gate, small, anIntent({ id: 'a', severity: 'critical' }), start + 12)).toBe('waits');
+    expect(digestDue(gate, small, start + 12)).toBe(start + 60_000);
+    expect(takeWaiting(gate, start + 60_000).severity).toBe('critical');
+  });
 });
