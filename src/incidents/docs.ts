@@ -40,19 +40,25 @@ export interface IncidentDoc {
   fold: string | null;
   /** Whether that fold will name it. */
   named: boolean;
+  /** Its matches came too late for the window of their rule: only a fold of such ones speaks for it. */
+  readonly late?: true;
+  /** A channel joined it, since it grew graver, and has not heard of it yet. */
+  grown?: true;
 }
 
 /** Many new incidents of one rule, told as one. */
 export interface FoldDoc {
   readonly id: string;
   readonly rule: string;
+  /** Tells of matches that came too late for their window, and of nothing else. */
+  readonly late?: true;
   readonly channels: readonly string[];
   readonly openedAt: number;
   lastMatchAt: number;
   nextAt: number;
   remindIndex: number;
   sequence: number;
-  /** Keys of incidents with something untold; at most `foldRowsMax`. */
+  /** Keys of incidents that matched since it last spoke; at most `foldRowsMax`. */
   keys: string[];
   /** How many incidents it has taken in. */
   incidents: number;
@@ -64,6 +70,8 @@ export interface FoldDoc {
 export interface WindowDoc {
   times: number[];
   values: string[] | null;
+  /** The stream that the newest one came from. */
+  stream?: string;
 }
 
 /** Earlier records of one story. */

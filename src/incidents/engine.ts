@@ -31,7 +31,7 @@ export interface EngineDeps {
   readonly store: Store;
   /** Takes what is to be told; in order. */
   readonly tell: (intent: Intent, now: number) => void;
-  /** Counts something odd by reason: `story_forgotten`, `late`, `wait_full`, `rule_gone`. */
+  /** Counts something odd by reason: `story_forgotten`, `wait_full`, `rule_gone`. */
   readonly count: (reason: string, rule: string) => void;
 }
 
@@ -45,6 +45,7 @@ export class Engine {
   readonly #storyBook: StoryBook;
   readonly #late: LateStories;
   readonly #stats: Table<RuleStats>;
+  readonly #silences: Table<Silence>;
   readonly #life: Life;
   readonly #joining: Joining;
   readonly #folds: Folds;
@@ -61,6 +62,7 @@ export class Engine {
     this.#stories = store.table<StoryDoc>('stories', { cache: 5_000 });
     this.#storyBook = new StoryBook(this.#stories);
     this.#stats = store.table<RuleStats>('rule_stats', { cache: 5_000 });
+    this.#silences = store.table<Silence>('silences', { cache: 500 });
     this.accounts = newAccounts(store.table<Ledger>('ledgers', { cache: 500 }));
     this.#folds = new Folds(store.table<FoldDoc>('folds', { cache: 500 }), this.#incidents);
     this.#life = new Life({
@@ -80,7 +82,7 @@ export class Engine {
         incidents: this.#incidents,
         windows: this.#windows,
         stats: this.#stats,
-        silences: store.table<Silence>('silences', { cache: 500 }),
+        silences: this.#silences,
         stories: this.#storyBook,
         folds: this.#folds,
         latest: this.#latest,
@@ -88,7 +90,6 @@ export class Engine {
         accounts: this.accounts,
         templates: this.#templates,
         rule: (id) => this.#rules.get(id),
-        count: deps.count,
       },
       settings,
     );
@@ -121,15 +122,24 @@ export class Engine {
   adopt(now: number): void {
     this.#late.adopt(now);
     this.#folds.adopt(now);
+    const ending: string[] = [];
+    const ended = new Set<string>();
     for (const { key, value } of this.#incidents.scan('', Number.MAX_SAFE_INTEGER)) {
       const rule = this.#rules.get(value.rule);
       if (rule && bringBack(value, now)) this.#incidents.put(key, value, dueOf(value, rule));
-      if (rule?.countingHash !== value.countingHash) this.#life.step(key, value, now);
+      if (rule?.countingHash === value.countingHash) continue;
+      ending.push(key);
+      ended.add(value.rule);
     }
+    // Folds first: they can still name what ends with them.
     this.#folds.dropUnless(
-      (rule) => this.#rules.has(rule),
+      (rule) => this.#rules.has(rule) && !ended.has(rule),
       (fold) => this.#life.tellFold(fold, now),
     );
+    for (const key of ending) {
+      const doc = this.#incidents.get(key);
+      if (doc) this.#life.step(key, doc, now);
+    }
   }
 
   /** Reads the silences again after a person changed them. */
@@ -208,9 +218,12 @@ export class Engine {
     this.#folds.finish((fold) => this.#life.tellFold(fold, now));
   }
 
-  /** Forgets what ended long ago. */
+  /** Forgets what ended long ago, and silences that ended. */
   pruneHistory(now: number): void {
     this.#life.pruneHistory(now);
+    const ended = this.#silences.due(now, dueBatch);
+    for (const { key } of ended) this.#silences.delete(key);
+    if (ended.length > 0) this.#joining.reloadSilences();
   }
 
   stats(rule: string): RuleStats {

@@ -28,20 +28,17 @@ export class Folds {
     this.#incidents = incidents;
   }
 
-  #key(rule: string, channels: readonly string[]): string {
-    return `${rule}\u0000${channels.join(',')}`;
-  }
-
   active(rule: Rule, channels: readonly string[]): boolean {
-    return this.#folds.get(this.#key(rule.id, channels)) !== undefined;
+    return this.#folds.get(keyOf(rule.id, { channels })) !== undefined;
   }
 
   /** A new incident goes into the fold of its rule; the fold is made when there is none. */
   takeIn(key: string, doc: IncidentDoc, rule: Rule, now: number): void {
-    const foldKey = this.#key(rule.id, doc.channels);
-    const fold = this.#folds.get(foldKey) ?? {
+    const foldKey = keyOf(rule.id, doc);
+    const fold: FoldDoc = this.#folds.get(foldKey) ?? {
       id: digest(['fold', doc.id]),
       rule: rule.id,
+      ...(doc.late ? { late: true } : {}),
       channels: doc.channels,
       openedAt: now,
       lastMatchAt: now,
@@ -60,13 +57,14 @@ export class Folds {
     fold.untold.repeats += doc.untold.repeats;
     fold.severity = louder(fold.severity, doc.severity);
     doc.untold = { opened: 0, repeats: 0 };
-    doc.named = fold.keys.length < foldRowsMax;
-    if (doc.named) fold.keys.push(key);
+    delete doc.grown;
+    doc.named = false;
+    nameIn(fold, key, doc);
     this.#folds.put(foldKey, fold, fold.nextAt);
   }
 
   /** One more match of an incident that is folded. False when its fold has ended: it speaks for itself again. */
-  add(doc: IncidentDoc, opened: number, repeats: number): boolean {
+  add(key: string, doc: IncidentDoc, opened: number, repeats: number): boolean {
     const fold = doc.fold === null ? undefined : this.#folds.get(doc.fold);
     if (!fold || doc.fold === null) {
       doc.fold = null;
@@ -76,6 +74,7 @@ export class Folds {
     fold.untold.repeats += repeats;
     fold.lastMatchAt = Math.max(fold.lastMatchAt, doc.lastMatchAt);
     fold.severity = louder(fold.severity, doc.severity);
+    nameIn(fold, key, doc);
     this.#folds.put(doc.fold, fold, fold.nextAt);
     return true;
   }
@@ -124,7 +123,7 @@ export class Folds {
     }
   }
 
-  /** The message of a fold, and the incidents it names. */
+  /** The message of a fold, and the incidents it names. The next one names what matches from here on. */
   message(
     fold: FoldDoc,
     facts: TellFacts,
@@ -132,8 +131,11 @@ export class Folds {
     const docs: { key: string; doc: IncidentDoc }[] = [];
     for (const key of fold.keys) {
       const doc = this.#incidents.get(key);
-      if (doc && doc.count > doc.toldCount) docs.push({ key, doc });
+      if (!doc) continue;
+      doc.named = false;
+      if (doc.count > doc.toldCount) docs.push({ key, doc });
     }
+    fold.keys = [];
     const rows = docs.map(({ doc }) => rowOf(incidentBody(doc, { ...facts, labels: doc.labels })));
     return { intent: tellFold(fold, rows, facts), docs };
   }
@@ -147,7 +149,7 @@ export class Folds {
     for (const { key, value } of this.#folds.scan(`${rule}\u0000`, 1_000)) this.#close(key, value, tell);
   }
 
-  /** The same for every rule that is not there any more. */
+  /** The same for every rule that is not known as it was any more. */
   dropUnless(known: (rule: string) => boolean, tell: (fold: FoldDoc) => void): void {
     for (const { key, value } of this.#folds.scan('', 100_000)) {
       if (!known(value.rule)) this.#close(key, value, tell);
@@ -158,4 +160,16 @@ export class Folds {
     if (fold.untold.opened + fold.untold.repeats > 0) tell(fold);
     this.#folds.delete(key);
   }
+}
+
+/** One fold for each rule and set of channels; what came late has its own. */
+function keyOf(rule: string, doc: Pick<IncidentDoc, 'channels' | 'late'>): string {
+  return `${rule}\u0000${doc.late ? 'late\u0000' : ''}${doc.channels.join(',')}`;
+}
+
+/** The next message of a fold names this incident, if there is room. */
+function nameIn(fold: FoldDoc, key: string, doc: IncidentDoc): void {
+  if (doc.named || fold.keys.length >= foldRowsMax) return;
+  doc.named = true;
+  fold.keys.push(key);
 }

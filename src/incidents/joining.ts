@@ -46,7 +46,6 @@ export interface JoiningDeps {
   readonly templates: Templates;
   /** The rule of an id as it is now. */
   readonly rule: (id: string) => Rule | undefined;
-  readonly count: (reason: 'late', rule: string) => void;
 }
 
 type Lookup = ReturnType<typeof lookupFor>;
@@ -100,16 +99,22 @@ export class Joining {
     let { key } = found;
     let doc = this.#open(key, rule, now);
     let size = 1;
+    let late = false;
     if (!doc) {
       const full = fillWindow(this.#deps.windows, found);
-      size = full === 'late' ? 0 : full;
-      if (full === 'late') this.#deps.count('late', rule.id);
-      if (size === 0) {
+      if (full === 0) {
         this.#deps.life.bump(rule.id, { below: 1 });
         return;
       }
-      if ((this.#deps.stats.get(rule.id)?.firing ?? 0) >= incidentsPerRuleMax) {
+      if (full === 'late') {
+        // No window can say whether it was one of enough: it is told, with others of its kind.
+        late = true;
+        key = stateKey(rule, ['\u0000late', ...found.values]);
+        doc = this.#open(key, rule, now);
+      } else size = full;
+      if (!doc && (this.#deps.stats.get(rule.id)?.firing ?? 0) >= incidentsPerRuleMax) {
         key = stateKey(rule, ['\u0000overflow']);
+        late = false;
         doc = this.#open(key, rule, now);
       }
     }
@@ -123,11 +128,12 @@ export class Joining {
       severity,
       labels: this.labels(rule, record),
       channels: this.#route(rule, severity, this.lookup(rule, record, fields)),
+      late,
     });
     this.#join(doc, found, size, severity);
     const silenced =
       this.#silences.length > 0 && isSilenced(this.#silences, now, rule, this.lookup(rule, record, fields));
-    this.#account(doc, { opened, size, silenced });
+    this.#account(key, doc, { opened, size, silenced });
     this.#deps.life.counted(rule.id, size, opened);
     this.#deps.life.step(key, doc, now);
   }
@@ -157,7 +163,10 @@ export class Joining {
       this.#deps.latest.note(doc, record, rule.context);
     }
     bumpTop(doc.top, fields, rule.by ?? []);
-    if (louder(doc.severity, severity) !== doc.severity) this.#escalate(doc, rule, record, severity);
+    const graver = louder(doc.severity, severity);
+    const gone = doc.channels.filter((channel) => !this.#settings.accepts(channel, 'critical'));
+    if (graver !== doc.severity || gone.length > 0)
+      this.#reroute(doc, rule, record, { severity: graver, gone });
   }
 
   /** Who is told of a new incident. */
@@ -165,19 +174,33 @@ export class Joining {
     return routeTo(this.#settings.routes, { rule, severity }, lookup, this.#settings.accepts);
   }
 
-  /** A graver match of the same incident: whoever is told from this severity on is told from now on. */
-  #escalate(doc: IncidentDoc, rule: Rule, record: LogRecord, severity: IncidentDoc['severity']): void {
+  /**
+   * A graver match of the same incident, or one of whose channels a reload took some away: whoever is to be told now and was
+   * not is told at once, and from now on.
+   */
+  #reroute(
+    doc: IncidentDoc,
+    rule: Rule,
+    record: LogRecord,
+    { severity, gone }: { readonly severity: Severity; readonly gone: readonly string[] },
+  ): void {
     doc.severity = severity;
+    for (const channel of gone) this.#deps.accounts.dead(channel, doc.untold);
+    if (gone.length > 0) doc.channels = doc.channels.filter((channel) => !gone.includes(channel));
     const channels = this.#route(rule, severity, this.lookup(rule, record, doc.fields));
     const added = channels.filter((channel) => !doc.channels.includes(channel));
     if (added.length === 0) return;
     // What is still untold is told to the new ones too: their account begins with it.
     for (const channel of added) this.#deps.accounts.begin(channel, doc.untold);
     doc.channels = [...doc.channels, ...added];
+    // Its fold does not speak to them: what comes from now on is told by the incident itself.
+    doc.fold = null;
+    doc.grown = true;
   }
 
   /** A match goes into the account of each channel that its incident is told to. */
   #account(
+    key: string,
     doc: IncidentDoc,
     match: { readonly opened: boolean; readonly size: number; readonly silenced: boolean },
   ): void {
@@ -188,12 +211,12 @@ export class Joining {
     const first =
       match.opened || (doc.lastToldAt === null && doc.untold.opened === 0 && doc.fold === null) ? 1 : 0;
     const rule = this.#deps.rule(doc.rule);
-    if (first === 0 && doc.lastToldAt !== null && rule?.remindMs.length === 0) {
+    if (first === 0 && doc.lastToldAt !== null && !doc.grown && rule?.remindMs.length === 0) {
       this.#deps.accounts.counted(doc.channels, match.size);
       return;
     }
     this.#deps.accounts.pending(doc.channels, match.size);
-    if (doc.fold !== null && this.#deps.folds.add(doc, first, match.size - first)) return;
+    if (doc.fold !== null && this.#deps.folds.add(key, doc, first, match.size - first)) return;
     doc.untold.opened += first;
     doc.untold.repeats += match.size - first;
   }

@@ -52,10 +52,11 @@ export class Life {
     const next = decide(doc, rule, now);
     switch (next) {
       case 'first':
-        this.#speakFirst(key, doc, rule, now);
+        this.#speakNew(key, doc, rule, 'first', now);
         return;
       case 'summary':
-        this.say(key, doc, 'summary', now);
+        if (doc.grown) this.#speakNew(key, doc, rule, 'summary', now);
+        else this.say(key, doc, 'summary', now);
         return;
       case 'resolved':
         this.resolve(key, doc, now);
@@ -72,13 +73,13 @@ export class Life {
     this.#deps.incidents.put(key, doc, dueOf(doc, rule));
   }
 
-  /** The first message, or a place in the fold when the rule has opened too many of late. */
-  #speakFirst(key: string, doc: IncidentDoc, rule: Rule, now: number): void {
-    const folding = this.#deps.folds.active(rule, doc.channels);
+  /** What is new to a channel: a message of its own, or a place in the fold when the rule has opened too many of late. */
+  #speakNew(key: string, doc: IncidentDoc, rule: Rule, kind: 'first' | 'summary', now: number): void {
+    const folding = doc.late === true || this.#deps.folds.active(rule, doc.channels);
     const spoken = this.#deps.spoken.get(rule.id) ?? { times: [] };
     if (!folding && spokenRoom(spoken, rule.limit, now)) {
       this.#deps.spoken.put(rule.id, spoken, null);
-      this.say(key, doc, 'first', now);
+      this.say(key, doc, kind, now);
       return;
     }
     this.#deps.folds.takeIn(key, doc, rule, now);
@@ -92,6 +93,7 @@ export class Life {
     this.#deps.tell(tellIncident(doc, kind, this.#facts(rule, doc.labels, now)), now);
     doc.toldCount = doc.count;
     doc.untold = { opened: 0, repeats: 0 };
+    delete doc.grown;
     if (kind === 'summary')
       doc.remindIndex = Math.min(doc.remindIndex + 1, Math.max(0, rule.remindMs.length - 1));
     doc.lastToldAt = now;
@@ -108,7 +110,9 @@ export class Life {
     for (const { key, doc } of docs) {
       doc.toldCount = doc.count;
       doc.lastToldAt = now;
-      this.#deps.incidents.put(key, doc, dueOf(doc, rule));
+      // What came late is over when it is told.
+      if (fold.late) this.archive(key, doc);
+      else this.#deps.incidents.put(key, doc, dueOf(doc, rule));
     }
   }
 

@@ -22,6 +22,8 @@ export interface Opening extends Found {
   readonly severity: Severity;
   readonly labels: Readonly<Record<string, string>>;
   readonly channels: readonly string[];
+  /** Too late for the window of its rule. */
+  readonly late: boolean;
 }
 
 /** A new incident, without a match in it yet. */
@@ -35,6 +37,7 @@ export function openIncident({
   severity,
   labels,
   channels,
+  late,
 }: Opening): IncidentDoc {
   const at = record.time ?? record.receivedAt;
   const by: Record<string, FieldValue> = {};
@@ -66,5 +69,6 @@ export function openIncident({
     sequence: 0,
     fold: null,
     named: false,
+    ...(late ? { late: true } : {}),
   };
 }

@@ -44,9 +44,10 @@ export function decide(doc: IncidentDoc, rule: Rule, now: number): Step {
   }
 }
 
-/** When what is untold may be told. */
+/** When what is untold may be told. Who joined an incident that is known already hears of it at once. */
 function speakAt(doc: IncidentDoc, rule: Rule): number {
-  return doc.lastToldAt === null ? doc.holdUntil : remindAt(doc, rule);
+  if (doc.lastToldAt === null) return doc.holdUntil;
+  return doc.grown ? doc.lastMatchAt : remindAt(doc, rule);
 }
 
 /** A quiet incident is remembered until it could have spoken again; what comes after that is a new problem. */

@@ -189,7 +189,7 @@ export function tellFold(fold: FoldDoc, rows: readonly IncidentRow[], facts: Tel
     id: fold.id,
     rule: fold.rule,
     severity: fold.severity,
-    title: `${facts.rule.id}: ${told} more in ${rows.length} further ${rows.length === 1 ? 'incident' : 'incidents'}`,
+    title: foldTitle(fold, rows.length),
     rows,
     count: told,
     sample: {
@@ -217,6 +217,16 @@ export function tellFold(fold: FoldDoc, rows: readonly IncidentRow[], facts: Tel
     rule: fold.rule,
     severity: fold.severity,
   };
+}
+
+function foldTitle({ rule, late, untold }: FoldDoc, named: number): string {
+  const matches = untold.opened + untold.repeats;
+  // Not all of them have a row.
+  const incidents = Math.max(named, untold.opened);
+  const among = `${incidents} ${late ? '' : 'further '}${incidents === 1 ? 'incident' : 'incidents'}`;
+  return late
+    ? `${rule}: caught up with ${matches} in ${among}, written over an hour late`
+    : `${rule}: ${matches} more in ${among}`;
 }
 
 /** The body of a message that stands for several incidents; `sample` lends what they share. */

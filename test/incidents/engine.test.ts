@@ -1,13 +1,9 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { isBalanced } from '../../src/incidents/accounts.ts';
-import { Engine, type EngineSettings } from '../../src/incidents/engine.ts';
-import type { OutboxItem, Silence } from '../../src/model/intent.ts';
-import type { Rule } from '../../src/model/rule.ts';
-import { Desk } from '../../src/notify/desk.ts';
+import type { Silence } from '../../src/model/intent.ts';
 import { memoryStore } from '../../src/state/memory.ts';
 import { rig } from '../support/engine-rig.ts';
-import { aHit, aRecord, aRule, start } from '../support/make.ts';
+import { aHit, aRule, start } from '../support/make.ts';
 
 const second = 1000;
 const minute = 60_000;
@@ -388,111 +384,5 @@ describe('a new set of rules', () => {
     swap([other], start + second);
     match(other, { task: 'a' }, start + 2 * second);
     expect(kinds()).toEqual(['first:1', 'resolved:1', 'first:1']);
-  });
-});
-
-describe('the account', () => {
-  it('balances after any sequence of matches, silences, recoveries, time and edits, with every message delivered or dead', () => {
-    const rules = [
-      aRule({ id: 'plain' }),
-      aRule({ id: 'never', remindMs: [] }),
-      aRule({ id: 'counted', by: [], count: { atLeast: 3, withinMs: minute, distinct: null } }),
-      aRule({ id: 'resolving', resolve: { when: aRule().conditions, quietMs: 5 * minute } }),
-      aRule({ id: 'held', holdMs: 20 * second, limit: { count: 2, perMs: minute } }),
-      aRule({
-        id: 'waiting',
-        join: ['task'],
-        collect: {
-          conditions: aRule().conditions,
-          withinMs: hour,
-          atLeast: 1,
-          until: null,
-          late: { withinMs: minute, where: [] },
-        },
-      }),
-    ];
-    const step = fc.record({
-      rule: fc.nat(5),
-      task: fc.nat(12),
-      after: fc.integer({ min: 0, max: 20 * minute }),
-      act: fc.nat(30),
-    });
-    fc.assert(
-      fc.property(fc.array(step, { maxLength: 120 }), (steps) => {
-        const store = memoryStore();
-        const budget = [{ count: 4, perMs: minute }];
-        const desk = new Desk(store, [{ name: 'eng', budget }]);
-        const settings = (list: readonly Rule[]): EngineSettings => ({
-          rules: list,
-          routes: [{ where: [], notify: ['eng'], also: false }],
-          labels: {},
-          accepts: () => true,
-        });
-        const engine = new Engine(
-          { store, tell: (intent, at) => desk.take(intent, at), count: () => {} },
-          settings(rules),
-        );
-        let now = start;
-        let dead = 0;
-        const deliver = (item: OutboxItem): void => {
-          if (item.order % 7 === 0) {
-            dead += item.cover.opened + item.cover.repeats;
-            engine.accounts.dead(item.channel, item.cover);
-          } else engine.accounts.delivered(item.channel, item.cover);
-        };
-        for (const [offset, { rule: index, task, after, act }] of steps.entries()) {
-          now += after;
-          engine.tick(now);
-          desk.tick(now);
-          const rule = rules[index] as Rule;
-          if (act === 0) {
-            store.table<Silence>('silences').put(
-              's',
-              {
-                id: 's',
-                rule: rule.id,
-                where: {},
-                startsAt: now,
-                endsAt: now + 10 * minute,
-                comment: null,
-              },
-              null,
-            );
-            engine.reloadSilences();
-          } else if (act === 1) {
-            engine.swap(settings(rules.filter((one) => one !== rule)), now);
-            engine.swap(settings(rules), now);
-          } else {
-            const role =
-              act === 2 && rule.resolve
-                ? 'resolve'
-                : act < 8 && rule.collect
-                  ? act < 4
-                    ? 'until'
-                    : 'collect'
-                  : 'match';
-            engine.apply(
-              { record: aRecord({ offset, time: now }), hits: [aHit(rule, { task: `t${task}` }, role)] },
-              now,
-            );
-          }
-          for (const item of desk.takeFresh()) deliver(item);
-          expect(isBalanced(engine.accounts.of('eng'))).toBe(true);
-        }
-        for (let due = engine.nextDue(); due !== null && due < now + 200 * hour; due = engine.nextDue()) {
-          engine.tick(due);
-          desk.tick(due);
-        }
-        engine.finish(now + 200 * hour);
-        desk.finish(now + 200 * hour);
-        for (const item of desk.takeFresh()) deliver(item);
-        const ledger = engine.accounts.of('eng');
-        expect(isBalanced(ledger)).toBe(true);
-        expect(ledger.pending).toBe(0);
-        expect(ledger.dead).toBe(dead);
-        expect(ledger.matched).toBe(rules.reduce((sum, rule) => sum + engine.stats(rule.id).matched, 0));
-      }),
-      { numRuns: 150 },
-    );
   });
 });

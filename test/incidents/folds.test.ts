@@ -1,0 +1,48 @@
+/** What a fold names: in each of its words the incidents that matched since the one before. */
+import { describe, expect, it } from 'vitest';
+import { rig } from '../support/engine-rig.ts';
+import { aRule, start } from '../support/make.ts';
+
+const second = 1000;
+const minute = 60_000;
+
+const digests = (made: ReturnType<typeof rig>) =>
+  made.told
+    .map(({ intent }) => intent.notification)
+    .filter((notification) => notification.notification.kind === 'digest');
+
+describe('a fold', () => {
+  // Was: the 200 names of its first word were the only ones for as long as it lasted.
+  it('F12 names in its second word what is new, however many it named in the first', () => {
+    const rule = aRule();
+    const made = rig([rule]);
+    for (let n = 0; n < 305; n++) made.match(rule, { task: `t${n}` }, start + n);
+    for (let n = 0; n < 50; n++) made.match(rule, { task: `u${n}` }, start + minute + n);
+    made.match(rule, { task: 't300' }, start + 2 * minute);
+    made.tickTo(start + 10 * minute);
+    expect(digests(made).map((one) => one.incident.title)).toEqual([
+      'task-failed: 300 more in 300 further incidents',
+      'task-failed: 51 more in 51 further incidents',
+    ]);
+    expect(digests(made)[1]?.incidents.map((row) => row.fields['task'])).toEqual([
+      ...Array.from({ length: 50 }, (_, n) => `u${n}`),
+      't300',
+    ]);
+  });
+
+  // Was: its incidents ended before it spoke, and it named none of them.
+  it.each([
+    ['removed', []],
+    ['made to count differently', [aRule({ countingHash: 'h2' })]],
+  ])('E22 whose rule was %s between two runs still names them', (_name, rules) => {
+    const rule = aRule();
+    const before = rig([rule]);
+    for (let n = 0; n < 8; n++) before.match(rule, { task: `t${n}` }, start + n);
+    const after = rig(rules, { store: before.store });
+    after.engine.adopt(start + second);
+    expect(digests(after).map((one) => one.incidents.map((row) => row.fields['task']))).toEqual([
+      ['t5', 't6', 't7'],
+    ]);
+    expect(after.engine.stats(rule.id).firing).toBe(0);
+  });
+});
