@@ -6,12 +6,12 @@
 // biome-ignore-all lint/suspicious/noThenProperty: `then` of a Delivery is a word, never a function; awaiting it does nothing.
 import type { Accounts } from '../incidents/accounts.ts';
 import { backoffMs } from '../model/duration.ts';
-import type { OutboxItem } from '../model/intent.ts';
+import type { Cover, OutboxItem } from '../model/intent.ts';
 import { assertNever } from '../model/problem.ts';
 import type { Clock, Delivery } from '../model/seams.ts';
 import type { Store, Table } from '../model/store.ts';
 import { type DeadLetter, DeadLetters } from './dead-letters.ts';
-import { type ChannelFacts, type Lane, told } from './lanes.ts';
+import { type ChannelFacts, isDown, type Lane, told } from './lanes.ts';
 
 /** Wait before the second try, and the longest between later ones. */
 const backoff = { baseMs: 1_000, capMs: 300_000 };
@@ -23,7 +23,9 @@ export interface SenderEvents {
   delivered(item: OutboxItem, delivery: Delivery): void;
   /** A try failed; the item stays. */
   failed(item: OutboxItem, delivery: Delivery, facts: ChannelFacts): void;
-  dead(letter: DeadLetter): void;
+  /** An item waits at a channel that does not work. Returns whether another channel is told of it now. */
+  waits(item: OutboxItem): boolean;
+  dead(letter: DeadLetter, forgotten: number): void;
   /** Something changed in the store: make it durable soon. */
   changed(): void;
 }
@@ -75,23 +77,30 @@ export class Answers {
     this.#outbox.put(item.key, item, null);
   }
 
-  /** For a channel that is set aside no try is made, so none fails: its fallback must hear of it all the same. */
-  stuck(lane: Lane, item: OutboxItem): void {
-    const detail = lane.config.unusable ?? 'the channel is set aside';
-    this.#deps.events.failed(
-      item,
-      { outcome: 'rejected', reason: 'client-error', status: null, body: '', detail, then: 'park' },
-      lane.facts,
-    );
+  /** While a channel does not work, its fallback hears of each message that waits for it, also of those that no try was made with. */
+  standIn(lane: Lane): void {
+    if (!isDown(lane.facts, this.#deps.clock.now())) return;
+    for (const item of lane.queue) {
+      if (item.fellBack || !this.#deps.events.waits(item)) continue;
+      item.fellBack = true;
+      this.keep(item);
+      this.#deps.events.changed();
+    }
   }
 
   /** Gives a message up: it is kept as a dead letter. */
   bury(item: OutboxItem, why: string): void {
+    const cover = this.#coverOf(item);
     this.#outbox.delete(item.key);
-    const letter = this.letters.keep(item, why, this.#deps.clock.now());
-    this.#deps.accounts.dead(item.channel, item.cover);
-    this.#deps.events.dead(letter);
+    const { letter, forgotten } = this.letters.keep({ ...item, cover }, why, this.#deps.clock.now());
+    this.#deps.accounts.dead(item.channel, cover);
+    this.#deps.events.dead(letter, forgotten);
     this.#deps.events.changed();
+  }
+
+  /** What a message accounts for. It may have grown since the sender has it. */
+  #coverOf(item: OutboxItem): Cover {
+    return (this.#outbox.get(item.key) ?? item).cover;
   }
 
   /** Takes a dead letter back into the outbox, with the same id; undefined when there is none of that name. */
@@ -110,8 +119,9 @@ export class Answers {
     lane.facts.state = 'ok';
     lane.facts.lastError = null;
     lane.facts.failingSince = null;
+    const cover = this.#coverOf(item);
     this.#outbox.delete(item.key);
-    this.#deps.accounts.delivered(lane.name, item.cover);
+    this.#deps.accounts.delivered(lane.name, cover);
     this.#deps.events.delivered(item, delivery);
     this.#deps.events.changed();
   }
@@ -157,12 +167,17 @@ export class Answers {
 
   #keepOrBury(lane: Lane, item: OutboxItem, delivery: Delivery, now: number): void {
     this.#deps.events.failed(item, delivery, lane.facts);
-    if (now - (item.queuedAt ?? now) >= lane.config.maxAgeMs && item.attempts > 1) {
-      lane.queue.shift();
-      this.bury(item, `not delivered within its max_age: ${item.lastError ?? ''}`);
-      return;
-    }
     this.keep(item);
+    const { maxAgeMs } = lane.config;
+    // Where nothing was taken for so long, that is said of every message that waits so long already.
+    const allOld = now - (lane.facts.failingSince ?? now) >= maxAgeMs;
+    for (const one of [...lane.queue]) {
+      const old = now - (one.queuedAt ?? now) >= maxAgeMs && (allOld || (one === item && one.attempts > 1));
+      if (!old) break;
+      lane.queue.shift();
+      this.bury(one, `not delivered within its max_age: ${lane.facts.lastError ?? ''}`);
+    }
+    this.standIn(lane);
     this.#deps.events.changed();
   }
 }

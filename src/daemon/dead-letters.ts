@@ -2,6 +2,9 @@
 import type { OutboxItem } from '../model/intent.ts';
 import type { Store, Table } from '../model/store.ts';
 
+/** Characters of JSON that all letters have together at most; then the oldest go. */
+const lettersMax = 16 * 1024 * 1024;
+
 export interface DeadLetter extends OutboxItem {
   readonly diedAt: number;
   readonly why: string;
@@ -14,16 +17,52 @@ export function letterName(letter: Pick<DeadLetter, 'notification' | 'channel'>)
 
 export class DeadLetters {
   readonly #table: Table<DeadLetter>;
+  /** Size of each by its key, the oldest first. Known from the first one on that is kept. */
+  #sizes: Map<string, number> | null = null;
 
   constructor(store: Store) {
     this.#table = store.table<DeadLetter>('dead_letters', { cache: 50 });
   }
 
-  /** Keeps a message that was given up at `now`. */
-  keep(item: OutboxItem, why: string, now: number): DeadLetter {
+  /** Keeps a message that was given up at `now`. `forgotten`: how many older ones had to go for it. */
+  keep(
+    item: OutboxItem,
+    why: string,
+    now: number,
+  ): { readonly letter: DeadLetter; readonly forgotten: number } {
     const letter: DeadLetter = { ...item, diedAt: now, why };
+    const sizes = this.#known();
     this.#table.put(item.key, letter, null);
-    return letter;
+    sizes.delete(item.key);
+    sizes.set(item.key, JSON.stringify(letter).length);
+    return { letter, forgotten: this.#makeRoom(sizes) };
+  }
+
+  #known(): Map<string, number> {
+    if (this.#sizes) return this.#sizes;
+    const letters = [...this.#table.scan('', Number.MAX_SAFE_INTEGER)].sort(
+      (a, b) => a.value.diedAt - b.value.diedAt,
+    );
+    this.#sizes = new Map(letters.map(({ key, value }) => [key, JSON.stringify(value).length]));
+    return this.#sizes;
+  }
+
+  #makeRoom(sizes: Map<string, number>): number {
+    let sum = 0;
+    for (const size of sizes.values()) sum += size;
+    let forgotten = 0;
+    for (const [key, size] of sizes) {
+      if (sum <= lettersMax) break;
+      this.#forget(key);
+      sum -= size;
+      forgotten++;
+    }
+    return forgotten;
+  }
+
+  #forget(key: string): void {
+    this.#table.delete(key);
+    this.#sizes?.delete(key);
   }
 
   /** The oldest first by their keys; at most `limit`. */
@@ -39,7 +78,7 @@ export class DeadLetters {
   drop(name: string): boolean {
     const key = this.#keyOf(name);
     if (!this.#table.get(key)) return false;
-    this.#table.delete(key);
+    this.#forget(key);
     return true;
   }
 
@@ -47,7 +86,7 @@ export class DeadLetters {
   take(name: string): OutboxItem | undefined {
     const letter = this.find(name);
     if (!letter) return undefined;
-    this.#table.delete(letter.key);
+    this.#forget(letter.key);
     const { diedAt: _diedAt, why: _why, ...item } = letter;
     return { ...item, nextAttemptAt: 0, plain: false, queuedAt: null };
   }

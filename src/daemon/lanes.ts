@@ -16,6 +16,15 @@ export interface ChannelFacts {
   failingSince: number | null;
 }
 
+/** A channel that fails for so long does not work; a hiccup is not that. */
+const failingMs = 60_000;
+
+/** Whether a channel does not work: what waits for it is for its fallback, too. */
+export function isDown({ state, failingSince }: ChannelFacts, now: number): boolean {
+  if (state === 'parked' || state === 'unusable') return true;
+  return failingSince !== null && now - failingSince >= failingMs;
+}
+
 export interface Lane {
   readonly name: string;
   config: ChannelConfig;
@@ -23,6 +32,8 @@ export interface Lane {
   readonly queue: OutboxItem[];
   /** Test messages: one try each, before all that waits. */
   readonly tests: { readonly item: OutboxItem; readonly done: (delivery: Delivery) => void }[];
+  /** A reload took the channel away: what is under way ends, what waits is given up. */
+  gone: boolean;
   busy: boolean;
   /** What it is busy with. */
   work: Promise<void>;
@@ -40,6 +51,7 @@ export function newLane(name: string, config: ChannelConfig): Lane {
     channel: null,
     queue: [],
     tests: [],
+    gone: false,
     busy: false,
     work: Promise.resolve(),
     timer: null,

@@ -1,4 +1,6 @@
 /** What happens around a delivery: log lines, words about a failing channel, and the fallback that takes over. */
+import { noCover } from '../incidents/docs.ts';
+import { rowOf } from '../incidents/tell.ts';
 import type { Config } from '../model/config.ts';
 import type { OutboxItem } from '../model/intent.ts';
 import { type Severity, severities } from '../model/rule.ts';
@@ -6,11 +8,8 @@ import type { Clock } from '../model/seams.ts';
 import type { Desk } from '../notify/desk.ts';
 import type { Logger } from '../system/log.ts';
 import type { SenderEvents } from './answers.ts';
-import type { ChannelFacts } from './lanes.ts';
+import { type ChannelFacts, isDown } from './lanes.ts';
 import type { SelfWatch } from './self-watch.ts';
-
-/** A channel that fails for so long is said to fail; a hiccup is not. */
-const failingMs = 60_000;
 
 export interface SenderEventDeps {
   readonly log: Logger;
@@ -23,14 +22,28 @@ export interface SenderEventDeps {
 
 export function senderEvents(deps: SenderEventDeps): SenderEvents {
   const { log, selfWatch } = deps;
-  const fellBack = new Set<string>();
   const failing = new Map<string, string>();
-  const fallBack = (item: OutboxItem): void => {
-    const fallback = deps.config().channels.find((channel) => channel.name === item.channel)?.fallback;
-    if (!fallback || fellBack.has(item.key) || item.notification.notification.kind === 'self') return;
-    if (severities.indexOf(item.severity) < severities.indexOf(fallback.from as Severity)) return;
-    fellBack.add(item.key);
-    deps.desk.say(fallback.channel, item.notification, item.severity, deps.clock.now());
+  /** Within the budget of the fallback; in the account the matches stay with the channel they were meant for. */
+  const fallBack = ({ channel, notification, severity, cover, others }: OutboxItem): boolean => {
+    const fallback = deps.config().channels.find((one) => one.name === channel)?.fallback;
+    const { kind } = notification.notification;
+    if (!fallback || kind === 'self' || others?.includes(fallback.channel)) return false;
+    // A digest of what others could not take goes no further: two that stand in for each other would never end.
+    if (kind === 'digest' && cover.opened + cover.repeats === 0) return false;
+    if (severities.indexOf(severity) < severities.indexOf(fallback.from as Severity)) return false;
+    const { incident } = notification;
+    deps.desk.take(
+      {
+        channels: [fallback.channel],
+        notification,
+        row: rowOf(incident),
+        cover: noCover,
+        rule: incident.rule,
+        severity,
+      },
+      deps.clock.now(),
+    );
+    return true;
   };
   const sayFailing = (item: OutboxItem, facts: ChannelFacts): void => {
     selfWatch.begin({
@@ -53,7 +66,6 @@ export function senderEvents(deps: SenderEventDeps): SenderEvents {
         },
         'delivered',
       );
-      fellBack.delete(item.key);
       if (!failing.delete(item.channel)) return;
       log.info({ channel: item.channel }, 'the channel takes messages again');
       selfWatch.end({
@@ -66,11 +78,6 @@ export function senderEvents(deps: SenderEventDeps): SenderEvents {
       });
     },
     failed(item, delivery, facts) {
-      if (facts.state === 'unusable') {
-        fallBack(item);
-        deps.changed();
-        return;
-      }
       const reason = delivery.outcome === 'delivered' ? 'ok' : delivery.reason;
       // A repeated failure is logged when it begins and when it changes, not each time.
       if (failing.get(item.channel) !== `${facts.state}:${reason}`) {
@@ -88,18 +95,17 @@ export function senderEvents(deps: SenderEventDeps): SenderEvents {
             : 'delivery failed and will be tried again',
         );
       }
-      const long = facts.failingSince !== null && deps.clock.now() - facts.failingSince >= failingMs;
-      if (facts.state !== 'parked' && !long) return;
-      sayFailing(item, facts);
-      fallBack(item);
-      deps.changed();
+      if (isDown(facts, deps.clock.now())) sayFailing(item, facts);
     },
-    dead(letter) {
+    waits: fallBack,
+    dead(letter, forgotten) {
       log.error(
         { channel: letter.channel, id: letter.notification.notification.id, why: letter.why },
         'a message was given up; it is in the dead letters',
       );
-      fallBack(letter);
+      if (forgotten > 0)
+        log.error({ messages: forgotten }, 'the dead letters are full: the oldest ones are forgotten');
+      if (!letter.fellBack) fallBack(letter);
       selfWatch.begin({
         topic: `dead:${letter.channel}`,
         title: `A message for ${letter.channel} could not be delivered`,

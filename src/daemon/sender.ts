@@ -29,17 +29,25 @@ export class Sender {
     this.letters = this.#answers.letters;
   }
 
-  /** Takes the channels of a configuration; a changed one is tried again at once. Queues stay. */
+  /** Takes the channels of a configuration; a changed one is tried again at once. Queues stay, but for those of channels that are gone. */
   use(channels: readonly { readonly config: ChannelConfig; readonly channel: Channel | null }[]): void {
+    const names = new Set(channels.map(({ config }) => config.name));
+    for (const lane of this.#lanes.values()) {
+      if (names.has(lane.name)) continue;
+      lane.gone = true;
+      lane.channel = null;
+      this.#pump(lane);
+    }
     for (const { config, channel } of channels) {
       const lane = this.#lane(config.name, config);
       lane.config = config;
       lane.channel = channel;
+      lane.gone = false;
       lane.notBefore = 0;
       if (channel === null) {
         lane.facts.state = 'unusable';
         lane.facts.lastError = config.unusable;
-        for (const item of lane.queue) this.#answers.stuck(lane, item);
+        this.#answers.standIn(lane);
       } else if (lane.facts.state !== 'ok') {
         lane.facts.state = 'ok';
         lane.facts.failingSince = null;
@@ -67,15 +75,17 @@ export class Sender {
   offer(items: readonly OutboxItem[]): void {
     for (const item of items) {
       const lane = this.#lanes.get(item.channel);
-      if (!lane) {
-        this.#answers.bury(item, `there is no channel "${item.channel}" any more`);
+      if (!lane || lane.gone) {
+        this.#answers.bury(item, noChannel(item.channel));
         continue;
       }
       item.queuedAt ??= this.#clock.now();
       lane.queue.push(item);
-      if (lane.channel === null) this.#answers.stuck(lane, item);
     }
-    for (const lane of this.#lanes.values()) this.#pump(lane);
+    for (const lane of this.#lanes.values()) {
+      this.#answers.standIn(lane);
+      this.#pump(lane);
+    }
   }
 
   /**
@@ -139,7 +149,7 @@ export class Sender {
   /** Puts a dead letter back into its queue, with the same id. False when there is none, or its channel is gone. */
   retry(name: string): boolean {
     const letter = this.letters.find(name);
-    if (!letter || !this.#lanes.has(letter.channel)) return false;
+    if (!letter || this.#lanes.get(letter.channel)?.gone !== false) return false;
     const item = this.#answers.revive(name);
     if (!item) return false;
     this.offer([item]);
@@ -164,8 +174,13 @@ export class Sender {
       );
       return;
     }
+    if (this.#stopped || lane.busy) return;
+    if (lane.gone) {
+      this.#leave(lane);
+      return;
+    }
     const item = lane.queue[0];
-    if (this.#stopped || lane.busy || !item) return;
+    if (!item) return;
     const now = this.#clock.now();
     // The clock of a restarted machine may be behind the one that wrote the time: never wait longer than the cap for that.
     const at = Math.min(Math.max(lane.notBefore, item.nextAttemptAt), now + 3_600_000);
@@ -176,6 +191,13 @@ export class Sender {
     }
     if (lane.channel === null) return;
     this.#occupy(lane, this.#attempt(lane, lane.channel, item));
+  }
+
+  /** The channel of a lane is gone: what waited for it is given up. */
+  #leave(lane: Lane): void {
+    lane.timer?.cancel();
+    this.#lanes.delete(lane.name);
+    for (const item of lane.queue.splice(0)) this.#answers.bury(item, noChannel(lane.name));
   }
 
   /** A channel that took a test message takes the rest too: no need to wait for the next probe. */
@@ -228,4 +250,8 @@ export class Sender {
     if (this.#stopped ? busy : !this.#isSettled()) return;
     for (const resolve of this.#idle.splice(0)) resolve();
   }
+}
+
+function noChannel(name: string): string {
+  return `there is no channel "${name}" any more`;
 }

@@ -3,8 +3,9 @@ import { createChannel } from '../../src/channels/channels.ts';
 import { createPostChannel, type PostChannelParts } from '../../src/channels/post-channel.ts';
 import { renderWebhook } from '../../src/channels/webhook.ts';
 import type { SenderEvents } from '../../src/daemon/answers.ts';
-import type { DeadLetter } from '../../src/daemon/dead-letters.ts';
+import { type DeadLetter, DeadLetters } from '../../src/daemon/dead-letters.ts';
 import { steadyClock } from '../../src/daemon/engine-time.ts';
+import { testItem } from '../../src/daemon/lanes.ts';
 import { Sender } from '../../src/daemon/sender.ts';
 import { newAccounts } from '../../src/incidents/accounts.ts';
 import { type ChannelConfig, Secret } from '../../src/model/config.ts';
@@ -15,7 +16,7 @@ import { Desk } from '../../src/notify/desk.ts';
 import { memoryStore } from '../../src/state/memory.ts';
 import { realClock } from '../../src/system/clock.ts';
 import { FakeClock } from '../support/fake-clock.ts';
-import { anIntent } from '../support/make.ts';
+import { aNotification, anIntent, start } from '../support/make.ts';
 import { waitFor } from '../support/wait-for.ts';
 import { type WebhookServer, webhookServer } from '../support/webhook-server.ts';
 
@@ -59,6 +60,7 @@ function rig(
   const events: SenderEvents = {
     delivered: () => {},
     failed: (item) => failed.push(item.lastError ?? ''),
+    waits: () => false,
     dead: (letter) => dead.push(letter),
     changed: () => {},
   };
@@ -243,6 +245,57 @@ describe('the sender', () => {
     }
     expect(dead[0]?.why).toContain('max_age');
     expect(server.received.length).toBeGreaterThan(10);
+  });
+
+  // Was: each of them was asked for twice, a minute apart, however old it was: more came than were given up.
+  it('D7 gives up all that waits longer than max_age at a channel that took nothing for so long', async () => {
+    const server = await webhookServer();
+    server.fallback = { status: 403 };
+    const { tell, clock, dead, failed, ledger } = rig({ eng: server.url });
+    tell('a', 'b', 'c', 'd');
+    for (let turn = 1; dead.length === 0 && turn < 100; turn++) {
+      await waitFor('a try', () => failed.length >= turn || dead.length > 0);
+      await clock.advance(60_000);
+    }
+    expect(dead.map((one) => one.notification.incident.id)).toEqual(['a', 'b', 'c', 'd']);
+    expect(ledger('eng')).toMatchObject({ matched: 4, pending: 0, dead: 4 });
+  });
+
+  it('gives up what waits for a channel that a reload took away, and takes no more for it', async () => {
+    const server = await webhookServer();
+    server.fallback = { act: 'hang' };
+    const { tell, sender, dead, ledger } = rig({ eng: server.url });
+    tell('a', 'b');
+    await waitFor('the request', () => server.received.length === 1);
+    sender.use([]);
+    // What is under way ends; nobody knows how.
+    expect(sender.queued()).toBe(2);
+    await waitFor('the end of it', () => dead.length === 2, 5_000);
+    tell('c');
+    expect(dead.map((one) => one.why)).toEqual(Array(3).fill('there is no channel "eng" any more'));
+    expect(ledger('eng')).toMatchObject({ matched: 3, pending: 0, dead: 3 });
+    expect(sender.facts('eng')).toBeNull();
+    expect(sender.retry(`${dead[0]?.notification.notification.id}@eng`)).toBe(false);
+  });
+
+  it('I15 keeps no more dead letters than 16 MiB: the oldest go, and how many', () => {
+    const store = memoryStore();
+    const letters = new DeadLetters(store);
+    const item = (id: string): OutboxItem => {
+      const notification = aNotification({ id });
+      const incident = { ...notification.incident, message: 'x'.repeat(1024 * 1024) };
+      return { ...testItem('eng', { ...notification, incident }, start), key: `eng\u0000${id}` };
+    };
+    const forgotten = Array.from(
+      { length: 20 },
+      (_, n) => letters.keep(item(`n${n}`), 'why', start + n).forgotten,
+    );
+    expect(forgotten.slice(0, 15).every((count) => count === 0)).toBe(true);
+    expect(forgotten.slice(16).every((count) => count === 1)).toBe(true);
+    // Also those of an earlier run count.
+    expect(new DeadLetters(store).keep(item('last'), 'why', start + 60_000).forgotten).toBe(1);
+    expect(letters.find('n0@eng')).toBeUndefined();
+    expect(letters.find('n19@eng')).toBeDefined();
   });
 
   it('D16 is not held back by another channel that hangs', async () => {
