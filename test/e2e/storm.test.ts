@@ -55,6 +55,36 @@ describe('a storm into a chat room', () => {
     await daemon.end();
   }, 60_000);
 
+  it('I5 eight hours that were written while nobody ran: read at once, told within the budget, exact over a kill -9, and what is new speaks', async () => {
+    const { dir, write, server, daemon } = await room();
+    const now = Date.now();
+    const stamp = (ago: number): string => new Date(now - ago).toISOString().replace('T', ' ').slice(0, 23);
+    write(`${stamp(8 * 3_600_000)} all is well`);
+    await until('the line', async () => (await daemon.status()).sources['app']?.records === 1);
+    await daemon.end();
+    const kinds = 3_000;
+    for (let n = 0; n < kinds; n++) {
+      const at = stamp(((kinds - n) / kinds) * 8 * 3_600_000);
+      write(`${at} boom in room${n}`, `${at} the same again`, `${at} all is well`);
+    }
+    const killed = await startDaemon(dir);
+    await until('the middle', async () => ((await killed.status()).rules['boom']?.matched ?? 0) > kinds / 4);
+    await killed.end('SIGKILL');
+    const again = await startDaemon(dir);
+    await until('all of it', async () => (await again.status()).rules['boom']?.matched === kinds, 30_000);
+    write(`${stamp(0)} write failed: No space left on device`);
+    await waitFor('what is new', () => texts(server).some((text) => text.includes('The disk is full')));
+    const status = await again.status();
+    expect(status.rules['boom']).toMatchObject({ matched: kinds, incidents: kinds });
+    expect(status.rules['same']).toMatchObject({ matched: kinds, incidents: 1 });
+    expect(status.channels['eng']?.ledger).toMatchObject({ matched: 2 * kinds + 1, balanced: true });
+    // Nothing of it is late: it came in its order. The walls hold it; 10 in 1m is the budget of a chat room.
+    expect(server.received.length).toBeLessThanOrEqual(10);
+    await until('the fold', async () => texts(server).some((text) => /\d+ more/.test(text)));
+    expect(texts(server).some((text) => text.includes('caught up'))).toBe(false);
+    await again.end();
+  }, 60_000);
+
   it('F4 a hostile line mentions nobody and links nowhere in the room', async () => {
     const { write, server } = await room();
     write(
