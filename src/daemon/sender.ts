@@ -43,7 +43,7 @@ export class Sender {
       lane.config = config;
       lane.channel = channel;
       lane.gone = false;
-      lane.notBefore = 0;
+      atOnce(lane);
       if (channel === null) {
         lane.facts.state = 'unusable';
         lane.facts.lastError = config.unusable;
@@ -202,7 +202,7 @@ export class Sender {
 
   /** A channel that took a test message takes the rest too: no need to wait for the next probe. */
   #tested(lane: Lane, delivery: Delivery, done: (delivery: Delivery) => void): void {
-    if (delivery.outcome === 'delivered') lane.notBefore = 0;
+    if (delivery.outcome === 'delivered') atOnce(lane);
     done(delivery);
   }
 
@@ -250,6 +250,13 @@ export class Sender {
     if (this.#stopped ? busy : !this.#isSettled()) return;
     for (const resolve of this.#idle.splice(0)) resolve();
   }
+}
+
+/** What the last answer asked to wait for is over: its first message, which has the wait too, is tried again now. */
+function atOnce(lane: Lane): void {
+  lane.notBefore = 0;
+  const [head] = lane.queue;
+  if (head) head.nextAttemptAt = 0;
 }
 
 function noChannel(name: string): string {

@@ -45,6 +45,8 @@ interface Rig {
   readonly failed: string[];
   ledger(channel: string): Readonly<Ledger>;
   tell(...ids: string[]): void;
+  /** As a reload does it. */
+  reload(): void;
 }
 
 /** A sender with real channels to real servers; only time is moved by hand. */
@@ -72,7 +74,8 @@ function rig(
   const deps = { clock: realClock, write: () => {}, colours: false, version: '0', proxies: null };
   const made = (config: ChannelConfig): Channel =>
     parts === undefined ? createChannel(config, deps) : createPostChannel(config, deps, parts);
-  sender.use(configs.map((config) => ({ config, channel: made(config) })));
+  const reload = (): void => sender.use(configs.map((config) => ({ config, channel: made(config) })));
+  reload();
   onTestFinished(() => sender.stop(0));
   const desk = new Desk(store, configs);
   return {
@@ -82,6 +85,7 @@ function rig(
     desk,
     dead,
     failed,
+    reload,
     ledger: (channel) => accounts.of(channel),
     tell: (...ids) => {
       for (const id of ids) {
@@ -322,6 +326,22 @@ describe('the sender', () => {
     await second.clock.advance(300_000);
     await waitFor('the delivery', () => server.received.length === 1);
     expect(server.received[0]?.headers['webhook-id']).toBe(left[0]?.value.notification.notification.id);
+  });
+
+  // Was: the message had the wait as well as its channel, and kept it: up to five minutes after the channel was mended.
+  it.each([
+    'a test message it took',
+    'a reload',
+  ])('after %s a channel is tried again at once', async (what) => {
+    const server = await webhookServer();
+    server.fallback = { status: 503, headers: { 'retry-after': '300' } };
+    const { tell, sender, ledger, failed, reload } = rig({ eng: server.url });
+    tell('a');
+    await waitFor('the failure', () => failed.length === 1);
+    server.fallback = { status: 200, body: 'ok' };
+    if (what === 'a reload') reload();
+    else await sender.test('eng', anIntent({ id: 't', kind: 'test' }).notification);
+    await waitFor('the delivery', () => ledger('eng').notified === 1);
   });
 
   it('D19 sends a test message past everything that waits, once, and gives the real answer', async () => {
