@@ -14,8 +14,10 @@ import {
   bringBack,
   digestDue,
   type GateDoc,
+  hasWaiting,
   newGate,
   type Taken,
+  takeRow,
   takeWaiting,
 } from './gate.ts';
 
@@ -57,7 +59,7 @@ export class Desk {
     for (const name of intent.channels) {
       const gate = this.#gates.get(name) ?? newGate();
       const verdict = admit(gate, this.#channels.get(name)?.budget ?? null, intent, now);
-      if (verdict === 'leaves') this.#put(name, intent, now);
+      if (verdict === 'leaves') this.#put(name, withWaiting(intent, gate), now);
       this.#file(name, gate, now);
     }
   }
@@ -80,7 +82,7 @@ export class Desk {
   /** The end of the input: what waits leaves now, one message a channel. */
   finish(now: number): void {
     for (const { key, value } of this.#gates.scan('', 10_000)) {
-      if (value.waiting.length > 0) this.#digest(key, value, now);
+      if (hasWaiting(value)) this.#digest(key, value, now);
     }
   }
 
@@ -146,6 +148,20 @@ export class Desk {
 
 /** What is put into the outbox, and all channels that it goes to. */
 type Message = Pick<Intent, 'notification' | 'cover' | 'severity' | 'channels'>;
+
+/** A grave message passes those that wait: what waited of its own incident leaves with it, so that its count never goes back. */
+function withWaiting(intent: Intent, gate: GateDoc): Message {
+  const waited = takeRow(gate, intent.row.id);
+  if (!waited) return intent;
+  const { notification, cover, severity, channels } = intent;
+  const newCount = notification.incident.new_count + waited.row.new_count;
+  return {
+    notification: withNews(notification, newCount),
+    cover: addCover(cover, waited),
+    severity,
+    channels,
+  };
+}
 
 /** A message that waited, with all that came of its incident meanwhile. */
 function withNews(notification: Notification, newCount: number): Notification {

@@ -144,9 +144,14 @@ function wait(doc: GateDoc, intent: Intent): void {
   }
 }
 
+/** Whether anything waits for a digest, by name or not. */
+export function hasWaiting({ waiting, overflow }: GateDoc): boolean {
+  return waiting.length > 0 || toldOf(overflow) > 0;
+}
+
 /** When the waiting rows may leave as a digest, or null when none wait. */
 export function digestDue(doc: GateDoc, budget: readonly BudgetWindow[] | null, now: number): number | null {
-  if (doc.waiting.length === 0) return null;
+  if (!hasWaiting(doc)) return null;
   const kind = doc.waiting.some((one) => one.severity === 'critical') ? 'critical' : 'digest';
   return budget === null ? now : roomAt(doc, budget, kind, '', now);
 }
@@ -157,6 +162,15 @@ export function addCover(a: Cover, b: Cover): Cover {
 
 function toldOf({ told, opened, repeats }: { opened: number; repeats: number; told?: number }): number {
   return told ?? opened + repeats;
+}
+
+/** Takes the row of one incident out of what waits. One that carries the account of a whole fold stays. */
+export function takeRow(doc: GateDoc, id: string): WaitingRow | undefined {
+  const at = doc.waiting.findIndex((one) => one.row.id === id);
+  const row = doc.waiting[at];
+  if (!row || row.intent.incidents.length > 0) return undefined;
+  doc.waiting.splice(at, 1);
+  return row;
 }
 
 /** What left together, and what it stands for. */
