@@ -26,10 +26,10 @@ export function emptyLedger(): Ledger {
   return { matched: 0, notified: 0, counted: 0, pending: 0, silenced: 0, muted: 0, trial: 0, dead: 0 };
 }
 
-/** Whether the account adds up. */
-export function isBalanced(ledger: Readonly<Ledger>): boolean {
-  const { matched, notified, counted, pending, silenced, muted, trial, dead } = ledger;
-  return matched === notified + counted + pending + silenced + muted + trial + dead;
+/** Whether the account adds up, with no place below nothing. */
+export function isBalanced({ matched, ...places }: Readonly<Ledger>): boolean {
+  const counts = Object.values(places);
+  return counts.every((count) => count >= 0) && matched === counts.reduce((sum, count) => sum + count, 0);
 }
 
 export function newAccounts(table: Table<Ledger>): Accounts {

@@ -42,7 +42,7 @@ export interface IncidentDoc {
   named: boolean;
   /** Its matches came too late for the window of their rule: only a fold of such ones speaks for it. */
   readonly late?: true;
-  /** A channel joined it, since it grew graver, and has not heard of it yet. */
+  /** Its channels changed: they are told of its next match at once. */
   grown?: true;
 }
 

@@ -36,7 +36,8 @@ export class Folds {
   takeIn(key: string, doc: IncidentDoc, rule: Rule, now: number): void {
     const foldKey = keyOf(rule.id, doc);
     const fold: FoldDoc = this.#folds.get(foldKey) ?? {
-      id: digest(['fold', doc.id]),
+      // An incident may begin more than one.
+      id: digest(['fold', doc.id, String(doc.count), foldKey]),
       rule: rule.id,
       ...(doc.late ? { late: true } : {}),
       channels: doc.channels,

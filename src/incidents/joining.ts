@@ -189,13 +189,13 @@ export class Joining {
     if (gone.length > 0) doc.channels = doc.channels.filter((channel) => !gone.includes(channel));
     const channels = this.#route(rule, severity, this.lookup(rule, record, doc.fields));
     const added = channels.filter((channel) => !doc.channels.includes(channel));
-    if (added.length === 0) return;
+    if (added.length === 0 && gone.length === 0) return;
     // What is still untold is told to the new ones too: their account begins with it.
     for (const channel of added) this.#deps.accounts.begin(channel, doc.untold);
     doc.channels = [...doc.channels, ...added];
-    // Its fold does not speak to them: what comes from now on is told by the incident itself.
+    // Its fold speaks to those it began with: what comes from now on is told by the incident, or by another fold.
+    if (added.length > 0 || doc.fold !== null) doc.grown = true;
     doc.fold = null;
-    doc.grown = true;
   }
 
   /** A match goes into the account of each channel that its incident is told to. */

@@ -46,7 +46,7 @@ describe('the account', () => {
       task: fc.nat(12),
       bad: fc.boolean(),
       lateBy: fc.constantFrom(0, 0, 30 * minute, 3 * hour),
-      after: fc.integer({ min: 0, max: 20 * minute }),
+      after: fc.oneof(fc.nat(3 * second), fc.nat(20 * minute)),
       act: fc.nat(30),
     });
     fc.assert(
@@ -128,7 +128,6 @@ describe('the account', () => {
           const ledger = engine.accounts.of(channel);
           expect(isBalanced(ledger)).toBe(true);
           expect(ledger.pending).toBe(0);
-          expect(Math.min(...Object.values(ledger))).toBe(0);
         }
         expect(engine.accounts.of('eng').matched).toBe(
           rules.reduce((sum, rule) => sum + engine.stats(rule.id).matched, 0),

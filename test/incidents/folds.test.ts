@@ -30,6 +30,26 @@ describe('a fold', () => {
     ]);
   });
 
+  // Was: the id was that of its first incident and the number of its word, so that of an earlier fold it began.
+  it('has ids of its own, also where it begins with the incident that another one began with', () => {
+    const severity = [
+      {
+        when: [{ field: 'bad', operators: [{ op: 'glob' as const, patterns: ['yes'] }] }],
+        is: 'critical' as const,
+      },
+      { when: [], is: 'warning' as const },
+    ];
+    const rule = aRule({ severity, limit: { count: 1, perMs: 10 * minute } });
+    const routes = [{ where: [], notify: ['eng', 'pager'], also: false }];
+    const made = rig([rule], { routes, severities: { eng: ['warning', 'critical'], pager: ['critical'] } });
+    for (let n = 0; n < 4; n++) made.match(rule, { task: `t${n}` }, start + n);
+    made.tickTo(start + minute);
+    for (let n = 1; n < 4; n++) made.match(rule, { task: `t${n}`, bad: 'yes' }, start + minute + n);
+    made.tickTo(start + 2 * minute);
+    expect(digests(made).map((one) => one.incidents.length)).toEqual([3, 3]);
+    expect(new Set(digests(made).map((one) => one.notification.id)).size).toBe(2);
+  });
+
   // Was: its incidents ended before it spoke, and it named none of them.
   it.each([
     ['removed', []],

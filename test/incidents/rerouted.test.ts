@@ -100,6 +100,30 @@ describe('a channel that a reload takes away', () => {
     expect(made.engine.accounts.of('eng')).toMatchObject({ matched: 2, pending: 1, dead: 1 });
   });
 
+  // Was: the fold went on to account for the lost channel, whose place `pending` went below nothing.
+  it('takes what it was told in folds out of them, and each message has an id of its own', () => {
+    const rule = aRule();
+    const both = [{ where: [], notify: ['eng', 'team'], also: false }];
+    const made = rig([rule], { routes: both });
+    const messages = () => made.told.map(({ intent }) => intent.notification.notification.id);
+    for (let n = 0; n < 12; n++) made.match(rule, { task: `t${n}` }, start + n);
+    made.tickTo(start + 10 * second);
+    made.engine.swap(settings(['eng'], 'eng'), start + 20 * second);
+    for (let n = 0; n < 12; n++) made.match(rule, { task: `t${n}` }, start + 30 * second + n);
+    made.tickTo(start + 26 * hour);
+    const folds = made.told.filter(({ intent }) => intent.notification.notification.kind === 'digest');
+    expect(
+      folds.map(
+        ({ intent }) => `${intent.channels.join('+')} ${intent.cover.opened}+${intent.cover.repeats}`,
+      ),
+    ).toEqual(['eng+team 7+0', 'eng 0+7']);
+    for (const { intent } of made.told)
+      for (const channel of intent.channels) made.engine.accounts.delivered(channel, intent.cover);
+    expect(made.engine.accounts.of('team')).toMatchObject({ matched: 12, notified: 12, pending: 0 });
+    expect(made.engine.accounts.of('eng')).toMatchObject({ matched: 24, pending: 0 });
+    expect(new Set(messages()).size).toBe(messages().length);
+  });
+
   it('and puts back before that match changes nothing', () => {
     const rule = aRule();
     const made = rig([rule], { routes: [{ where: [], notify: ['eng'], also: false }] });
