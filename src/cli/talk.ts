@@ -154,7 +154,7 @@ export async function silenceAdd(io: CliIo, flags: SilenceFlags): Promise<number
     ...(flags.comment === undefined ? {} : { comment: flags.comment }),
   };
   const silence = await onState(io, flags, 'silence-add', args, (store) =>
-    addSilence(store, args, io.clock.now()),
+    addSilence(store, args, io.clock.now(), null),
   );
   if (flags.json) print(io, JSON.stringify(silence, null, 2));
   else print(io, `silence ${describe(silence)}\nend it with: tocsin silence end ${silence.id}`);

@@ -1,5 +1,6 @@
 /** Answers the command line through the control socket: one function a command. Throws a TocsinError as its no. */
 import { createHash } from 'node:crypto';
+import { didYouMean } from '../config/nearest.ts';
 import { parseDuration } from '../model/duration.ts';
 import type { Silence } from '../model/intent.ts';
 import { TocsinError } from '../model/problem.ts';
@@ -17,12 +18,9 @@ export async function answerCommand(daemon: Daemon, request: ControlRequest): Pr
   switch (request.command) {
     case 'status':
       return statusOf(parts);
-    case 'reload': {
-      const result = await daemon.reload();
-      return { outcome: result.outcome, problems: result.problems };
-    }
     case 'silence-add': {
-      const silence = addSilence(parts.store, args, parts.options.clock.now());
+      const rules = parts.config.rules.map((rule) => rule.id);
+      const silence = addSilence(parts.store, args, parts.options.clock.now(), rules);
       parts.engine.reloadSilences();
       parts.pipeline.commit();
       return silence;
@@ -52,11 +50,6 @@ export async function answerCommand(daemon: Daemon, request: ControlRequest): Pr
     }
     case 'send-test':
       return sendTestThrough(parts, String(args['channel']));
-    case 'incidents':
-      return parts.store
-        .table<unknown>('incidents')
-        .scan('', 1_000)
-        .map((one) => one.value);
     default:
       throw new TocsinError('E_CONTROL', `this daemon knows no command ${JSON.stringify(request.command)}`);
   }
@@ -83,10 +76,21 @@ function silenceTable(store: Store): Table<Silence> {
 
 /**
  * Adds a silence: `rule`, `where` (field or label -> text with `*`), `for` (a duration) or `until` (ISO), `comment`. At least a rule
- * or a test is needed, and an end: a silence without one is how alerts are lost.
+ * or a test is needed, and an end: a silence without one is how alerts are lost. `rules` are those that there are, null where that is
+ * not known: a silence of a rule that is not there would keep nothing quiet.
  */
-export function addSilence(store: Store, args: Readonly<Record<string, unknown>>, now: number): Silence {
+export function addSilence(
+  store: Store,
+  args: Readonly<Record<string, unknown>>,
+  now: number,
+  rules: readonly string[] | null,
+): Silence {
   const rule = typeof args['rule'] === 'string' ? args['rule'] : null;
+  if (rule !== null && rules !== null && !rules.includes(rule))
+    throw new TocsinError(
+      'E_SILENCE',
+      `there is no rule ${JSON.stringify(rule)}; ${didYouMean(rule, rules, 'the rules are') ?? 'there are none'}`,
+    );
   const where: Record<string, string> = {};
   for (const [field, value] of Object.entries((args['where'] as Record<string, unknown> | undefined) ?? {}))
     where[field] = String(value);
@@ -114,6 +118,8 @@ export function addSilence(store: Store, args: Readonly<Record<string, unknown>>
 }
 
 function endOf(args: Readonly<Record<string, unknown>>, now: number): number {
+  if (typeof args['until'] === 'string' && args['for'] !== undefined)
+    throw new TocsinError('E_SILENCE', 'a silence has one end: give --for or --until, not both');
   if (typeof args['until'] === 'string') {
     const at = Date.parse(args['until']);
     if (!Number.isFinite(at) || at <= now)
@@ -127,7 +133,7 @@ function endOf(args: Readonly<Record<string, unknown>>, now: number): number {
   if (length === null || length <= 0)
     throw new TocsinError(
       'E_SILENCE',
-      `a silence needs an end: --for 2h, or --until 2026-01-31T18:00:00Z; found ${JSON.stringify(args['for'] ?? null)}`,
+      `a silence needs an end: --for 2h, or --until 2026-01-31T18:00:00Z${args['for'] === undefined ? '' : `; found --for ${JSON.stringify(args['for'])}`}`,
     );
   return now + length;
 }

@@ -51,7 +51,7 @@ export function sayAccepted({ selfWatch }: WordsDeps, rules: number, channels: n
   selfWatch.end({
     topic: 'config',
     title: 'The configuration is accepted again',
-    message: `${rules} rules, ${channels} channels`,
+    message: `${rules} ${rules === 1 ? 'rule' : 'rules'}, ${channels} ${channels === 1 ? 'channel' : 'channels'}`,
     severity: 'info',
     fields: {},
     not: null,

@@ -246,6 +246,16 @@ describe('silence', () => {
     expect(await run(['silence', 'add', '--rule', 'a', '--until', '2001-01-01'], { cwd: dir })).toMatchObject(
       { code: 2 },
     );
+    const twice = ['silence', 'add', '--rule', 'a', '--for', '1h', '--until', '2999-01-01'];
+    expect(await run(twice, { cwd: dir })).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('not both'),
+    });
+    await startDaemon(dir);
+    expect(await run(['silence', 'add', '--rule', 'bom', '--for', '1h'], { cwd: dir })).toMatchObject({
+      code: 2,
+      stderr: 'E_SILENCE: there is no rule "bom"; did you mean "boom"?\n',
+    });
     expect(await run(['silence', 'end', 'nosuch'], { cwd: dir })).toMatchObject({
       code: 1,
       stderr: expect.stringContaining('tocsin silence list'),
