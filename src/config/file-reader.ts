@@ -50,6 +50,10 @@ export class FileReader implements SideFiles {
       );
     }
     const read = this.#files.read(path, within);
+    if (!read.ok && read.line !== undefined) {
+      const origin = { file: path, line: read.line, column: 1, length: 1 };
+      return reading.errorAt(read.code, origin, '', read.message, read.hint);
+    }
     if (!read.ok) return say(read.code, read.message, read.hint);
     this.#bytes += Buffer.byteLength(read.text);
     if (this.#bytes > allBytesMax) {

@@ -33,6 +33,8 @@ export type ReadResult =
       readonly code: ProblemCode;
       readonly message: string;
       readonly hint: string | null;
+      /** The line of the file that is meant, from 1; absent where it is the file as a whole. */
+      readonly line?: number;
     };
 
 /** Where configuration is read from. Paths are absolute. */
@@ -97,8 +99,8 @@ function isFolder(path: string): boolean {
   }
 }
 
-function refused(code: ProblemCode, message: string, hint: string | null): ReadResult {
-  return { ok: false, code, message, hint };
+function refused(code: ProblemCode, message: string, hint: string | null, line?: number): ReadResult {
+  return { ok: false, code, message, hint, ...(line === undefined ? {} : { line }) };
 }
 
 const reasons: Readonly<Record<string, string>> = {
@@ -189,21 +191,16 @@ function decode(path: string, bytes: Buffer, bytesMax: number): ReadResult {
     const offset = firstInvalid(bytes);
     const shown = (bytes[offset] ?? 0).toString(16).padStart(2, '0');
     const line = bytes.subarray(0, offset).toString('latin1').split('\n').length;
-    return refused(
-      'E_FILE_ENCODING',
-      `${path} is not UTF-8: byte 0x${shown} in line ${line}`,
-      'save it as UTF-8',
-    );
+    const message = `${path} is not UTF-8: byte 0x${shown} in line ${line}`;
+    return refused('E_FILE_ENCODING', message, 'save it as UTF-8', line);
   }
   const text = bytes.toString('utf8').replace(/^\ufeff/, '');
   const nul = text.indexOf('\0');
   if (nul !== -1) {
     const line = text.slice(0, nul).split('\n').length;
-    return refused(
-      'E_FILE_ENCODING',
-      `${path} holds a NUL character in line ${line}`,
-      'this is no text file, or it was not written to its end',
-    );
+    const message = `${path} holds a NUL character in line ${line}`;
+    const hint = 'this is no text file, or it was not written to its end';
+    return refused('E_FILE_ENCODING', message, hint, line);
   }
   return { ok: true, text };
 }

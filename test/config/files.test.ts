@@ -41,9 +41,11 @@ it('E20 UTF-16, invalid UTF-8 and NUL are named with their place', () => {
   });
   const found = real(dir)
     .problems.filter((problem) => problem.code === 'E_FILE_ENCODING')
-    .map((problem) => problem.message);
+    .map(({ origin, message }) => `${origin.file.slice(dir.length + 1)}:${origin.line} ${message}`);
   expect(found.length).toBe(messages.length);
-  expect(found.join('\n')).toMatch(/UTF-16[\s\S]*byte 0xff in line 2[\s\S]*NUL character in line 2/);
+  expect(found.join('\n')).toMatch(
+    /rules\/b.yaml:2 .*byte 0xff in line 2\nrules\/c.yaml:2 .*NUL character in line 2\n.*a.yaml is UTF-16/,
+  );
 });
 
 describe('E11 what is no small text file is refused before it is read', () => {
