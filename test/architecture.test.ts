@@ -193,6 +193,20 @@ describe('what only one place may touch', () => {
     expect(wordPlaces(house, /\breveal\(/, allowed)).toEqual([]);
   });
 
+  it('I12 no text becomes code, and no shell is asked: no eval, no import of what is not written there, no command line', () => {
+    // A thread runs the text of a function of ours; it takes no text from anywhere else.
+    const thread = (path: string) => path === 'sources/udp-receiver.ts';
+    expect(wordPlaces(house, /\beval\b|\bnew Worker\b/, thread)).toEqual([]);
+    expect(
+      wordPlaces(house, /\bFunction\s*\(|\bimport\s*\(\s*(?!'')|\brequire\s*\(\s*(?!'')/, thread),
+    ).toEqual([]);
+    expect(wordPlaces(house, /\bexec(File|Sync|FileSync)\b|\bshell:/, () => false)).toEqual([]);
+    const modules = /^(node:)?(vm|child_process|module|cluster)$/;
+    const users = house.filter((file) => file.modules.some((module) => modules.test(module)));
+    const known = ['cli/demo.ts', 'sources/line-child.ts', ...Object.values(doors)];
+    expect(users.map((file) => file.path).filter((path) => !known.includes(path))).toEqual([]);
+  });
+
   it('nobody prints to the console of the process', () => {
     expect(wordPlaces(house, /\bconsole\./, () => false)).toEqual([]);
   });

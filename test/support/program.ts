@@ -17,6 +17,10 @@ export const program: string = (() => {
 export interface RunOptions {
   readonly cwd: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** A program that runs this one, with its arguments. */
+  readonly wrap?: readonly string[];
+  /** Options of Node. */
+  readonly node?: readonly string[];
   /** Bytes for standard input; without them it is /dev/null. */
   readonly input?: string | Buffer;
 }
@@ -40,7 +44,8 @@ export interface Running {
 /** Starts the program. Killed when the test is over. */
 export function start(args: readonly string[], options: RunOptions): Running {
   const began = performance.now();
-  const child = spawn(process.execPath, [program, ...args], {
+  const whole = [...(options.wrap ?? []), process.execPath, ...(options.node ?? []), program, ...args];
+  const child = spawn(whole[0] ?? '', whole.slice(1), {
     cwd: options.cwd,
     stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
     env: { PATH: process.env['PATH'], ...options.env },
@@ -91,11 +96,15 @@ export async function startDaemon(
     readonly args?: readonly string[];
     readonly env?: Readonly<Record<string, string>>;
     readonly stateDir?: string;
+    readonly wrap?: readonly string[];
+    readonly node?: readonly string[];
   } = {},
 ): Promise<RunningDaemon> {
   const running = start(['run', ...(options.args ?? [])], {
     cwd: dir,
     ...(options.env ? { env: options.env } : {}),
+    ...(options.wrap ? { wrap: options.wrap } : {}),
+    ...(options.node ? { node: options.node } : {}),
   });
   const stateDir = options.stateDir ?? join(dir, '.tocsin');
   const ask = async (): Promise<Status | null> => {
