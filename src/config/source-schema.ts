@@ -75,7 +75,10 @@ export const sourceKeys = {
   multiline: key(multiline, 'How lines become records: auto, none, a language, or { start: PATTERN }.'),
   tz: key(zone, 'Time zone of stamps without one.'),
   start: key(start, 'Where the first reading begins: a duration back, beginning or end.'),
-  exclude: key(oneOrMany(pathText), 'Paths or globs that are left out.'),
+  exclude: key(
+    oneOrMany(pathText),
+    'Names, paths or globs that are left out; a name alone means it in every folder.',
+  ),
   encoding: key(encoding, 'utf-8 or auto.'),
   max_line_bytes: key(size(256, 16 * 1024 * 1024), 'Longer lines keep their head; 256KiB by default.'),
   quiet: key(

@@ -114,7 +114,8 @@ function makeSource(
     kind: 'file',
     ...common,
     paths: values.file.map((path) => resolve(folder, path)),
-    exclude: (values.exclude ?? []).map((path) => resolve(folder, path)),
+    // A name without a folder means that name in every folder.
+    exclude: (values.exclude ?? []).map((path) => (path.includes('/') ? resolve(folder, path) : path)),
     start,
     encoding: values.encoding ?? 'auto',
   };

@@ -376,6 +376,15 @@ channels: { eng: { type: console, fallback: { channel: eng } } }
       'E_VALUE 4:56',
     ]);
   });
+  it('a name under exclude means it in every folder, a path is relative to the file', () => {
+    const text = `${small}${webhook}`.replace(
+      'file: a.log',
+      "file: /var/*.log, exclude: ['*.debug.log', old/*.log]",
+    );
+    expect(loaded(load({ 'tocsin.yaml': text })).sources).toMatchObject([
+      { exclude: ['*.debug.log', '/etc/tocsin/old/*.log'] },
+    ]);
+  });
   it('two sources on one file are a warning', () => {
     const text = `${small}${webhook}`.replace(
       'w: { file: a.log }',
