@@ -16,7 +16,7 @@ import { deadEndOf } from './dead-ends.ts';
 import { checkDeadEnds, checkFrom, checkNotify, makeRoutes, routesAreSound } from './destinations.ts';
 import { FileReader } from './file-reader.ts';
 import type { ConfigFiles } from './files.ts';
-import { entryOf, type YamlMap } from './nodes.ts';
+import { entryOf, originOf, type YamlMap } from './nodes.ts';
 import { inOrder } from './problems.ts';
 import { Reading, type RuleLanguage } from './reading.ts';
 import { type PackRequest, RuleGatherer } from './rule-files.ts';
@@ -141,6 +141,7 @@ function load(options: LoadOptions, mode: 'strict' | 'partial'): Loaded {
     routes,
     labels,
     stateDir: resolve(base, values.state?.dir ?? '.tocsin'),
+    ...stateOriginOf(mapping),
     admin: readAdmin(values, reading),
     rules: kept,
     files: files.texts,
@@ -259,6 +260,11 @@ function checkNeeds(
 function writesSources(mapping: YamlMap): boolean {
   const value = entryOf(mapping, 'sources')?.value;
   return value !== undefined && (value.kind !== 'map' || value.entries.length > 0);
+}
+
+function stateOriginOf(mapping: YamlMap | null): Pick<Config, 'stateOrigin'> {
+  const node = mapping && entryOf(mapping, 'state')?.value;
+  return node ? { stateOrigin: originOf(node) } : {};
 }
 
 function readAdmin(values: MainValues, reading: Reading): Config['admin'] {

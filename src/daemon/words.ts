@@ -58,6 +58,18 @@ export function sayAccepted({ selfWatch }: WordsDeps, rules: number, channels: n
   });
 }
 
+/** The admin pages could not be opened where an edit wants them, or can be again (null). */
+export function sayAdmin({ log, selfWatch }: WordsDeps, error: string | null): void {
+  const word = { topic: 'admin', fields: {}, not: null } as const;
+  if (error === null) {
+    selfWatch.end({ ...word, title: 'The admin pages are open again', message: '', severity: 'info' });
+    return;
+  }
+  log.error({ error }, 'the admin pages can not be opened at the new address');
+  const message = `${error}\nWhere they were open before they stay open. All else of the edit runs.`;
+  selfWatch.begin({ ...word, title: 'The admin pages can not be opened', message, severity: 'error' });
+}
+
 /** What was loaded, where a person would want to know: warnings, and channels that can't be used. */
 export function sayLoaded(deps: WordsDeps, loaded: Loaded, channels: readonly ChannelConfig[]): void {
   for (const { code, level, origin, message, hint } of loaded.problems) {

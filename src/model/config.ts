@@ -223,6 +223,8 @@ export interface Config {
   readonly labels: Readonly<Record<string, string>>;
   /** Absolute. */
   readonly stateDir: string;
+  /** Where that is written; absent where it is the default. */
+  readonly stateOrigin?: Origin;
   readonly admin: { readonly listen: string; readonly token: Secret | null } | null;
   readonly rules: readonly Rule[];
   /** Every file that was read, path -> text: for the last good copy, for watching, for frames. */

@@ -54,6 +54,20 @@ describe('edits while running', () => {
     await runs(daemon, 'a', 'b');
   });
 
+  it('E19 another folder for the state is refused while it runs: who asks goes on finding it', async () => {
+    const { dir, file, daemon } = await place();
+    const text = readFileSync(join(dir, 'tocsin.yaml'), 'utf8');
+    file('tocsin.yaml', `${text}state: { dir: other }\n`);
+    const { config } = await until('the refusal', async () => {
+      const status = await daemon.status();
+      return !status.config.ok && status;
+    });
+    const lines = text.split('\n').length;
+    expect(config.problems.at(-1)).toMatchObject({ code: 'E_VALUE', path: 'state.dir', line: lines });
+    file('tocsin.yaml', `${text}state: { dir: .tocsin }\n`);
+    await until('the correction', async () => (await daemon.status()).config.ok);
+  });
+
   it('E8 an emptied file is not zero rules', async () => {
     const { file, write, server, daemon } = await place();
     file('rules.yaml', '');
@@ -236,6 +250,24 @@ state: { dir: ${join(dir, 'state')} }
       () => server.received.filter((one) => one.url === '/hook/new').length === 2,
     );
     expect((await fetch(`http://127.0.0.1:${port}/healthz`)).status).toBe(200);
+  });
+
+  it('G8 an admin address that another program has is told on a channel; the rest of the edit runs', async () => {
+    const { dir, file, server, daemon } = await place();
+    const { port } = new URL((await webhookServer()).url);
+    const text = readFileSync(join(dir, 'tocsin.yaml'), 'utf8');
+    file('tocsin.yaml', `${text}admin: { listen: '127.0.0.1:${port}' }\n`);
+    file('rules.yaml', rulesNamed('a', 'b'));
+    await runs(daemon, 'a', 'b');
+    const own = () =>
+      server.received.map((one) => one.json).filter((one) => one.notification.kind === 'self');
+    await waitFor('the word', () => own().length === 1);
+    expect(own()[0]?.incident).toMatchObject({
+      title: 'The admin pages can not be opened',
+      severity: 'error',
+    });
+    file('tocsin.yaml', `${text}admin: { listen: '127.0.0.1:${await freePort()}' }\n`);
+    await waitFor('the end of it', () => own().length === 2);
   });
 
   it('SIGHUP reloads at once', async () => {
