@@ -3,6 +3,7 @@
  * links, rows and a footer, all cleaned and still without any markup. Each channel lays these parts out in its own
  * way and may cut them further; no part is ever joined with markup here. Total: any notification gives a card.
  */
+import { exceptionOf } from '../match/exception.ts';
 import { formatDuration } from '../model/duration.ts';
 import type { IncidentRow, Notification } from '../model/notification.ts';
 import type { FieldValue } from '../model/record.ts';
@@ -51,7 +52,7 @@ export interface Card {
 }
 
 const titleMax = 300;
-const factsMax = 10;
+const factsMax = 12;
 const factNameMax = 60;
 const factValueMax = 300;
 const contextLines = 5;
@@ -69,7 +70,8 @@ const topValues = 3;
 const logMax = 131_072;
 
 /** Facts that a person looks for first, in this order; the others follow in theirs. */
-const firstFacts = ['task', 'exception', 'retries', 'limit_reached', 'task_id'];
+const firstFacts = ['task', 'exception'];
+const nextFacts = ['retries', 'limit_reached', 'task_id'];
 
 /** Everything a channel may show of a notification, cleaned. */
 export function cardOf(notification: Notification): Card {
@@ -79,9 +81,11 @@ export function cardOf(notification: Notification): Card {
   const resolved = kind === 'resolved';
   const context = kind === 'first' ? record : null;
   const log = record === null || resolved ? '' : logText(record.message, record.trace);
-  const message = resolved ? '' : cut(clean(incident.message), textMax).trim();
+  const whole = resolved ? '' : clean(incident.message.slice(0, logMax)).trim();
+  const message = cut(whole, textMax);
   const description = resolved ? '' : cut(clean(incident.description ?? ''), textMax).trim();
-  const saysMore = message !== '' && !log.startsWith(message) && message !== cleanLine(incident.title);
+  const told = log.startsWith(whole.slice(0, textMax)) || message === cleanLine(incident.title);
+  const saysMore = message !== '' && !told;
   const runbook = webLink(incident.runbook);
   const rows = notification.incidents.slice(0, rowsMax).map(rowOf);
   return {
@@ -168,29 +172,46 @@ function stateOf({ notification, incident, incidents }: Notification): string {
   }
 }
 
+/** Of values that come once or twice none is the one to look at. */
+const telling = 3;
+
 /** Fields that a card tells elsewhere, or that are no fact for a person. */
 const unshownFields = new Set(['time', 'level', 'collected']);
 /** Of a syslog envelope a person wants to know who spoke. The rest of it is in the webhook. */
 const shownOfSyslog = new Set(['hostname', 'appname', 'procid']);
 
-function factsOf({ incident, record }: Notification): Fact[] {
+/** What a trace says in two lines: what it began with, and where in one's own code. */
+function traceFacts(record: Notification['record']): Fact[] {
+  const found = record?.trace ? exceptionOf(record.trace, record.message) : null;
+  if (found === null) return [];
+  return [
+    { name: 'cause', value: valueText(found.cause) },
+    { name: 'at', value: valueText(found.app_frame) },
+  ].filter(({ value }) => value !== '');
+}
+
+function factsOf({ notification, incident, record }: Notification): Fact[] {
   const facts: Fact[] = [];
   const envelope = record?.syslog ?? {};
   const names = Object.keys(incident.fields).filter(
     (name) => !unshownFields.has(name) && (!Object.hasOwn(envelope, name) || shownOfSyslog.has(name)),
   );
-  const ordered = [
-    ...firstFacts.filter((name) => Object.hasOwn(incident.fields, name)),
-    ...names.filter((name) => !firstFacts.includes(name)),
-  ];
-  for (const name of ordered) {
-    if (facts.length >= factsMax) break;
-    const value = valueText(incident.fields[name]);
-    if (value !== '') facts.push({ name: cut(cleanLine(name), factNameMax) || '?', value });
-  }
+  const add = (wanted: readonly string[]): void => {
+    for (const name of wanted) {
+      if (facts.length >= factsMax) break;
+      const field = incident.fields[name];
+      // The facts of a trace are told below, in words.
+      const value = name === 'exception' && typeof field === 'object' ? '' : valueText(field);
+      if (value !== '') facts.push({ name: cut(cleanLine(name), factNameMax) || '?', value });
+    }
+  };
+  add(firstFacts.filter((name) => names.includes(name)));
+  if (notification.kind !== 'resolved') facts.push(...traceFacts(record));
+  add(nextFacts.filter((name) => names.includes(name)));
+  add(names.filter((name) => !firstFacts.includes(name) && !nextFacts.includes(name)));
   for (const [name, values] of Object.entries(incident.top)) {
     // A field with one value is told already.
-    if (values.length < 2 || facts.length >= factsMax + 2) continue;
+    if (values.length < 2 || facts.length >= factsMax + 2 || (values[0]?.[1] ?? 0) < telling) continue;
     const told = values
       .slice(0, topValues)
       .map(([value, seen]) => `${cut(cleanLine(value), 80)} ${number(seen)}\u00d7`);

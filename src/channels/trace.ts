@@ -7,7 +7,7 @@ import { cutMiddle } from './text.ts';
 
 /** A frame of a library or the runtime: it rarely says what to do. */
 const libraryFrame =
-  /\/(?:site-p[a-z-]*|dist-packages|node_modules|gems|vendor)\/|\/lib\/python\d|<frozen |<string>|\(node:|at node:|^\s*at (?:java|javax|jdk|sun|com\.sun|org\.springframework|org\.apache|io\.netty|kotlin|scala)\./;
+  /[/\\](?:site-p[a-z-]*|dist-packages|node_modules|gems|vendor)[/\\]|\/lib\/python\d|Python\d*\\Lib\\|<frozen |<string>|\(node:|at node:|^\s*at (?:java|javax|jdk|sun|com\.sun|org\.springframework|org\.apache|io\.netty|kotlin|scala)\./;
 const frameStart = /^\s+(?:File "|at )/;
 /** Lines that are always kept, from the front and from the end. */
 const headLines = 2;

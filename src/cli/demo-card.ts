@@ -1,16 +1,10 @@
 /** A notification as a small card for the terminal of the demo. Log text is cleaned before it is shown. */
 import { cleanLine } from '../channels/text.ts';
+import { exceptionOf } from '../match/exception.ts';
 import type { Notification } from '../model/notification.ts';
 import type { Paint } from '../system/paint.ts';
 
 const width = 100;
-
-/** The last frame of the trace that is the team's own code: not a library, not Celery. */
-function appFrame(trace: string | null): string | null {
-  const frames = (trace ?? '').match(/^ {2}File ".*", line \d+, in .*$/gm) ?? [];
-  const own = frames.filter((frame) => !/site-p|\/lib\/python|celery\/app|billiard|kombu/.test(frame));
-  return own.at(-1)?.trim() ?? null;
-}
 
 export function card(notification: Notification, paint: Paint): string {
   const { incident, record } = notification;
@@ -28,9 +22,9 @@ export function card(notification: Notification, paint: Paint): string {
     'retries',
     incident.fields['retries'] === undefined ? null : `${String(incident.fields['retries'])} seen`,
   );
-  const causes = (record?.trace ?? '').trim().split('\n');
-  row('cause', causes.at(-1) ?? record?.message);
-  row('at', appFrame(record?.trace ?? null));
+  const found = record?.trace ? exceptionOf(record.trace, record.message) : null;
+  row('cause', found?.cause ?? record?.message);
+  row('at', found?.app_frame);
   row('first step', firstStep(incident.runbook));
   const head = `   ${paint.dim('+--')} ${paint.red(`[${incident.severity}]`)} ${paint.bold(cleanLine(incident.title))}`;
   return [head, ...rows, `   ${paint.dim('+--')}`].join('\n');

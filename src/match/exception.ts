@@ -13,6 +13,8 @@ export interface ExceptionFacts {
   readonly frames: readonly string[];
   /** The innermost frame that is no library's, or null. */
   readonly app_frame: string | null;
+  /** What it began with, `type: message`: of chained exceptions the first one. */
+  readonly cause: string;
 }
 
 /** Frames that are kept, and characters of each and of the message. */
@@ -57,6 +59,20 @@ function pythonHead(lines: readonly string[], frames: readonly number[]): readon
     return [head[0], [head[1], ...rest].join('\n').trimEnd()];
   }
   return null;
+}
+
+/** The sentence between two chained exceptions of Python. */
+const pythonChain =
+  /^[\s|]*(?:During handling of the above exception, another|The above exception was the direct cause)/;
+
+/** Python: the exception before the first sentence that goes on from one; null where there is no chain. */
+function pythonRoot(lines: readonly string[], frames: readonly number[]): readonly [string, string] | null {
+  const end = lines.findIndex((line) => pythonChain.test(line));
+  if (end < 0) return null;
+  return pythonHead(
+    lines.slice(0, end),
+    frames.filter((at) => at < end),
+  );
 }
 
 /** Java, .NET: the last cause is the reason; without one the line above the first frame. */
@@ -144,7 +160,7 @@ const languages: readonly Language[] = [
 
 /** Paths of libraries and runtimes. */
 const library =
-  /site-packages|dist-packages|site-p\/|\/lib\/python\d|<frozen |<string>|node_modules|^node:|internal\/|\/gems\/|\/ruby\/\d|<internal:|\/vendor\/|\/usr\/(?:lib|local\/go|share)\/|\/rustc\/|\.cargo\/registry|\/go\/pkg\/mod\/|\/runtime\/(?:panic|proc)/;
+  /site-packages|dist-packages|site-p\/|\/lib\/python\d|Python\d*\\Lib\\|<frozen |<string>|node_modules|^node:|internal\/|\/gems\/|\/ruby\/\d|<internal:|\/vendor\/|\/usr\/(?:lib|local\/go|share)\/|\/rustc\/|\.cargo\/registry|\/go\/pkg\/mod\/|\/runtime\/(?:panic|proc)/;
 const libraryName =
   /^(?:java|javax|jakarta|sun|jdk|com\.sun|kotlin|kotlinx|scala|org\.(?:springframework|apache|hibernate|junit|eclipse|jboss|postgresql)|io\.(?:netty|micrometer)|System|Microsoft|std|core|tokio|runtime|rust_begin_unwind)(?:[.:]|$)/;
 
@@ -169,7 +185,8 @@ export function exceptionOf(trace: string, message: string): ExceptionFacts | nu
       : firstBlock(lines, places, frames);
     const head =
       language.head(lines, places) ?? above([...message.split('\n'), ''], [message.split('\n').length]);
-    return factsOf(head, ordered);
+    const root = language.head === pythonHead ? pythonRoot(lines, places) : null;
+    return factsOf(head, root ?? head, ordered);
   }
   return null;
 }
@@ -195,13 +212,17 @@ function firstBlock(lines: readonly string[], places: readonly number[], frames:
   return frames.slice(from);
 }
 
-function factsOf(head: readonly [string, string] | null, frames: readonly Frame[]): ExceptionFacts {
+type Named = readonly [string, string] | null;
+
+function factsOf(head: Named, root: Named, frames: readonly Frame[]): ExceptionFacts {
   const own = frames.find(({ file, name }) => !library.test(file) && !libraryName.test(name));
+  const cause = root === null ? '' : root[1] === '' ? root[0] : `${root[0]}: ${root[1]}`;
   return {
     type: (head?.[0] ?? '').slice(0, maxFrame),
     message: (head?.[1] ?? '').slice(0, maxMessage).toWellFormed(),
     frames: frames.slice(0, maxFrames).map(shown),
     app_frame: own === undefined ? null : shown(own),
+    cause: cause.slice(0, maxMessage).toWellFormed(),
   };
 }
 

@@ -5,6 +5,7 @@
 import { createHmac } from 'node:crypto';
 import { type AddressInfo, createServer } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { cardOf } from '../../src/channels/card.ts';
 import { channelKinds, createChannel, recogniseChannel } from '../../src/channels/channels.ts';
 import { renderConsole } from '../../src/channels/console.ts';
 import { renderMattermost, renderMattermostPlain } from '../../src/channels/mattermost.ts';
@@ -14,7 +15,7 @@ import { type ChannelConfig, Secret } from '../../src/model/config.ts';
 import type { ChannelDeps, Delivery } from '../../src/model/seams.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { readMattermost } from '../support/mattermost-reader.ts';
-import { notificationKinds, notificationOf } from '../support/notifications.ts';
+import { notificationKinds, notificationOf, trace } from '../support/notifications.ts';
 import { readSlack } from '../support/slack-reader.ts';
 import { waitFor } from '../support/wait-for.ts';
 import { webhookServer } from '../support/webhook-server.ts';
@@ -230,6 +231,43 @@ describe('slack and mattermost', () => {
         expect(shown).toContain(part);
       }
     }
+  });
+
+  it("tell in two lines what it began with and where in one's own code; not for good news", () => {
+    const chained = `Traceback (most recent call last):\n  File "/srv/app/mail/smtp.py", line 9, in connect\nTimeoutError: smtp.internal\n\nDuring handling of the above exception, another exception occurred:\n\n${trace}`;
+    const facts = cardOf(notificationOf('first', { record: { trace: chained } })).facts;
+    expect(facts.slice(0, 5)).toEqual([
+      { name: 'task', value: 'mail.send' },
+      { name: 'exception', value: 'OSError' },
+      { name: 'cause', value: 'TimeoutError: smtp.internal' },
+      { name: 'at', value: '/srv/app/mail/smtp.py:17 in deliver' },
+      { name: 'retries', value: '3' },
+    ]);
+    expect(cardOf(notificationOf('resolved')).facts.map(({ name }) => name)).not.toContain('cause');
+    // Where no rule names the exception its facts are a field: told once, in words.
+    const field = { type: 'OSError', message: 'x', frames: ['a', 'b'], app_frame: 'a', cause: 'OSError: x' };
+    const shown = cardOf(notificationOf('first', { incident: { fields: { exception: field } } })).facts;
+    expect(shown.map(({ name }) => name)).toEqual(['cause', 'at', 'where', 'labels', 'owner']);
+  });
+
+  it('a message too long to show is shown once, and values that hardly repeat are not counted', () => {
+    const message = `Task mail.send[1] raised unexpected: MaxRetriesExceededError("Can't retry mail.send args:('${'a'.repeat(30_000)}')")`;
+    const card = cardOf(notificationOf('first', { incident: { message }, record: { message } }));
+    expect(card.text).toBe('The task used up its retries; nobody will run it again.');
+    const top = {
+      task_id: [
+        ['a1', 2],
+        ['a2', 1],
+        ['a3', 1],
+      ],
+      host: [
+        ['w1', 3],
+        ['w2', 1],
+      ],
+    } as const;
+    const names = cardOf(notificationOf('summary', { incident: { top } })).facts.map(({ name }) => name);
+    expect(names).toContain('host (most)');
+    expect(names).not.toContain('task_id (most)');
   });
 
   it('the plain form is one text that still says what happened', () => {

@@ -213,7 +213,25 @@ describe('what a trace says', () => {
       message: 'x',
       frames: ['/usr/lib/python3/dist-packages/requests/api.py:2 in get', '/srv/app/tasks.py:9 in run'],
       app_frame: '/srv/app/tasks.py:9 in run',
+      cause: 'OSError: x',
     });
+    const windows =
+      'Traceback (most recent call last):\n  File "C:\\shop\\tasks.py", line 9, in run\n  File "C:\\Python311\\Lib\\json\\decoder.py", line 2, in decode\nValueError';
+    expect(exceptionOf(windows, '')).toMatchObject({
+      app_frame: 'C:\\shop\\tasks.py:9 in run',
+      cause: 'ValueError',
+    });
+  });
+
+  it('of chained exceptions the first one is the cause', () => {
+    expect(exceptionOf((traces['Python, chained'] ?? []).join('\n'), '')?.cause).toBe('KeyError: 1');
+    expect(exceptionOf((traces['Java, with causes'] ?? []).join('\n'), '')?.cause).toBe(
+      'java.io.IOException: z',
+    );
+    // A chord names its part without a traceback.
+    const chord =
+      'ArithmeticError: odd\n\nThe above exception was the direct cause of the following exception:\n\nTraceback (most recent call last):\n  File "/srv/a.py", line 1, in f\nChordError: x';
+    expect(exceptionOf(chord, '')).toMatchObject({ type: 'ChordError', cause: 'ArithmeticError: odd' });
   });
 
   it('text that is no trace says nothing; a huge one is read in part', () => {
