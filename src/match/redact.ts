@@ -16,13 +16,18 @@ export interface Redaction {
   readonly secrets: readonly string[];
 }
 
-/** Words whose value is a secret, when a value follows by `=`, `:` or as JSON or Python text. */
-const secretNames =
-  '(?:[a-z0-9]+[_.-])*(?:password|passwd|passphrase|passcode|pwd|secret|secret[_-]?key|api[_-]?key|apikey|access[_-]?key(?:[_-]?id)?|private[_-]?key|auth[_-]?key|signing[_-]?key|encryption[_-]?key|account[_-]?key|(?:access|refresh|auth|bearer|session|csrf|id|api|bot|user)?[_-]?token|client[_-]?secret|credentials?|authorization|proxy-authorization|x-api-key|set-cookie|cookie|sessionid|session[_-]?id|connection[_-]?string)';
+/** Words whose value is a secret, also as the end of a longer one: `PGPASSWORD`, `csrfmiddlewaretoken`, `password2`. */
+const gluedNames =
+  '[a-z0-9]{0,24}(?:password|passwd|passphrase|token|api[_-]?key|secret[_-]?(?:access[_-]?)?key|client[_-]?secret)(?:\\d{1,2}|[_-]?confirm(?:ation)?)?';
+/** And those that must stand for themselves, but for what `_`, `-` or `.` joins to them. */
+const wholeNames =
+  'passcode|pass|pwd|secret|access[_-]?key(?:[_-]?id)?|(?:private|auth|signing|encryption|account)[_-]?key|credentials?|authorization|set-cookie|cookie|session[_-]?id|connection[_-]?string';
+/** A name whose value is a secret, when a value follows by `=`, `:` or as JSON or Python text. It looks back one character only: linear. */
+const secretName = `(?<![a-z0-9])(?:${gluedNames}|${wholeNames})`;
 
 /** The first, cheap question; linear. Whatever the rules below find must make it say yes. */
 const suspicion = compilePattern(
-  '(?i)(?:passw(?:or)?d|passphrase|passcode|pwd|secret(?:[_-]?key)?|api[_-]?key|access[_-]?key(?:[_-]?id)?|private[_-]?key|auth[_-]?key|signing[_-]?key|encryption[_-]?key|account[_-]?key|token|credentials?|authorization|cookie|session[_-]?id|connection[_-]?string|sig|signature)[\\\\"\'\\]]*\\s*[=:]|(?:bearer|basic|token)\\s+\\S|://[^/\\s]*@|[?&;][\\w-]*(?:key|sig|signature|code|token|auth|secret|password|passwd|pwd|credential)=|AKIA|ASIA|AROA|AIDA|AGPA|AIza|eyJ|sk[_-]|[rp]k_(?:live|test)|whsec_|gh[pousr]_|github_pat_|glpat-|xox[abeoprs]-|xapp-|npm_|SG\\.|hooks\\.slack|discord(?:app)?\\.com/api/|webhook\\.office\\.com|api\\.telegram\\.org/bot|-----BEGIN|(?:\\d[ -]?){12}\\d',
+  '(?i)(?:passw(?:or)?d|passphrase|passcode|pass|pwd|secret|key|token|credentials?|authorization|cookie|session[_-]?id|connection[_-]?string|sig|signature)(?:\\d{1,2}|[_-]?confirm(?:ation)?|[_-]?id)?[\\\\"\'\\]]*\\s*(?:[=:>,]|%3d)|--[\\w-]*(?:password|passwd|passphrase|token|secret|key)|mysql|(?:bearer|basic|token)\\s+\\S|://[^/\\s]*@|[?&;][\\w-]*(?:code|auth)=|AKIA|ASIA|AROA|AIDA|AGPA|AIza|eyJ|sk[_-]|[rp]k_(?:live|test)|whsec_|gh[pousr]_|github_pat_|glpat-|xox[abeoprs]-|xapp-|npm_|SG\\.|hf_|do[opr]_v1_|shp(?:at|ca|pa|ss)_|dckr_pat_|glsa_|pypi-|sntry[su]_|hvs\\.|ya29\\.|\\d:AA|hooks\\.slack|discord(?:app)?\\.com/api/|webhook\\.office\\.com|-----BEGIN|(?:\\d[ -]?){12}\\d',
 );
 
 interface SecretForm {
@@ -33,9 +38,9 @@ interface SecretForm {
   readonly accept?: (secret: string) => boolean;
 }
 
-/** Words that stand after `token:` and the like in plain sentences and settings, and are no secrets. */
+/** Words that stand after `token:` and the like in plain sentences and settings, and paths: no secrets. */
 const harmless =
-  /^(?:none|null|nil|true|false|undefined|missing|invalid|expired|required|empty|unknown|reset|changed|incorrect|wrong|failed|not|is|was|has|must|and|or|the|for|of|<[^>]*>|\*+|x+|\[redacted\]|\[filtered\]|\.{3}|\d{1,3})[.,;:!)\]}]*$/i;
+  /^(?:(?:\/[\w.-]+){2,}\/?|none|null|nil|true|false|undefined|missing|invalid|expired|required|empty|unknown|reset|changed|incorrect|wrong|failed|not|is|was|has|must|and|or|the|for|of|<[^>]*>|\*+|x+|\[redacted\]|\[filtered\]|\.{3}|\d{1,3})[.,;:!)\]}]*$/i;
 
 function notHarmless(secret: string): boolean {
   return secret.length > 0 && !harmless.test(secret);
@@ -106,21 +111,55 @@ const forms: readonly SecretForm[] = [
   },
   { pattern: /\b(?:xox[abeoprs]-[\w-]{8,255}|xapp-[\w-]{10,255})/g, group: 0 },
   { pattern: /\bSG\.[\w-]{16,64}\.[\w-]{16,128}/g, group: 0 },
-  // 'password': 'x', "token": "x", password='x', api_key="x"
+  // Tokens that their services mark, and Telegram's.
+  {
+    pattern:
+      /\b(?:hf_|do[opr]_v1_|shp(?:at|ca|pa|ss)_|dckr_pat_|glsa_|pypi-|sntry[su]_|hvs\.|ya29\.)[\w.-]{20,400}/g,
+    group: 0,
+  },
+  { pattern: /(?<!\d)\d{8,12}:AA[\w-]{30,60}/g, group: 0 },
+  // 'password': 'x', "token": "x", password='x', api_key="x", password=SecretStr('x')
   {
     pattern: new RegExp(
-      `(?<![\\w])["']?${secretNames}["']?\\]?\\s{0,4}(?:=>|[:=])\\s{0,4}[bru]?${quotedValue}`,
+      `${secretName}["']?\\]?\\s{0,4}(?:=>|[:=])\\s{0,4}(?:[a-z_][\\w.]{0,40}\\()?[bru]?${quotedValue}`,
       'gi',
     ),
     group: 1,
     accept: unquoted,
   },
-  // The same escaped once more, inside a JSON or repr text: \"token\": \"x\"
+  // The same, where the text was cut before the closing quote.
   {
     pattern: new RegExp(
-      `(?<![\\w])\\\\["']${secretNames}\\\\["']\\s{0,4}:\\s{0,4}\\\\["']([^"'\\\\\\n]{1,4096})`,
-      'gi',
+      `${secretName}["']?\\]?\\s{0,4}(?:=>|[:=])\\s{0,4}[bru]?["']([^"'\\\\\\n]{4,4096}?)(?=\\.{3}|\u2026|$)`,
+      'gim',
     ),
+    group: 1,
+    accept: notHarmless,
+  },
+  // The same escaped once more, inside a JSON or repr text: \"token\": \"x\"
+  {
+    pattern: new RegExp(`${secretName}\\\\["']\\s{0,4}:\\s{0,4}\\\\["']([^"'\\\\\\n]{1,4096})`, 'gi'),
+    group: 1,
+    accept: notHarmless,
+  },
+  // A pair, as of headers: ('X-Api-Key', 'x'), (b'authorization', b'x')
+  {
+    pattern: new RegExp(`\\([bru]?["'][\\w-]{0,40}${secretName}["'],\\s{0,4}[bru]?${quotedValue}\\)`, 'gi'),
+    group: 1,
+    accept: unquoted,
+  },
+  // --password x, '--api-token', 'x', --token=x
+  {
+    pattern:
+      /--[\w-]{0,40}(?:password|passwd|passphrase|token|secret|(?:api|access)-?key)(?:["'],\s{0,4}["']|[=\s]["']?)([^\s"',\]]{4,1024})/gi,
+    group: 1,
+    accept: notHarmless,
+  },
+  // mysql -pX, as a line or as a list of arguments
+  { pattern: /\bmysql[a-z]{0,10}["']?[\s,][^\n]{0,300}?[\s"']-p([^\s"',\]]{1,128})/g, group: 1 },
+  // <Password>x</Password>
+  {
+    pattern: /<[\w:-]{0,30}(?:password|passwd|secret|token|apikey)>([^<\n]{1,1024})<\//gi,
     group: 1,
     accept: notHarmless,
   },
@@ -133,15 +172,12 @@ const forms: readonly SecretForm[] = [
   },
   // password=x, token: x
   {
-    pattern: new RegExp(`(?<![\\w])${secretNames}(?:=|:=|=>)([^\\s"'&,;)\\]}]{1,4096})`, 'gi'),
+    pattern: new RegExp(`${secretName}(?:=|:=|=>|%3d)([^\\s"'&,;)\\]}]{1,4096})`, 'gi'),
     group: 1,
     accept: notHarmless,
   },
   {
-    pattern: new RegExp(
-      `(?<![\\w])["']?${secretNames}["']?\\s{0,4}[:=]\\s{1,4}([^\\s"'&,;)\\]}]{1,4096})`,
-      'gi',
-    ),
+    pattern: new RegExp(`${secretName}["']?\\s{0,4}[:=]\\s{1,4}([^\\s"'&,;)\\]}]{1,4096})`, 'gi'),
     group: 1,
     accept: (secret) =>
       notHarmless(secret) && (/\d/.test(secret) || /[^\w.:-]/.test(secret) || secret.length >= 20),
