@@ -11,7 +11,7 @@ import { type Problem, TocsinError } from '../model/problem.ts';
 import { createPaint } from '../system/paint.ts';
 import { type CliIo, complain, exitCodes, print, wantsColour } from './io.ts';
 import { type ConfigFlags, configPathOf, loadOptions, printProblems, problemsJson } from './loading.ts';
-import { sendTest } from './send-test.ts';
+import { printReport, sendTests } from './send-test.ts';
 
 export interface CheckFlags extends ConfigFlags {
   readonly json?: boolean;
@@ -36,22 +36,22 @@ export async function check(io: CliIo, flags: CheckFlags): Promise<number> {
     ...proxyProblems(io.env),
   ];
   const wrong = problems.some((problem) => problem.level === 'error');
-  if (flags.json) {
-    print(io, JSON.stringify({ ok: !wrong, problems: problemsJson(problems) }, null, 2));
-  } else {
+  if (!flags.json) {
     if (problems.length > 0) printProblems(io, problems, options);
-    if (!wrong && parsed.ok) {
-      print(io, countsOf(parsed.value));
-    }
+    if (!wrong && parsed.ok) print(io, countsOf(parsed.value));
+  }
+  const names = !wrong && parsed.ok && flags.sendTest ? parsed.value.channels.map(({ name }) => name) : [];
+  const reports = parsed.ok
+    ? await sendTests(io, parsed.value, names, (report) => {
+        if (!flags.json) printReport(io, report);
+      })
+    : [];
+  if (flags.json) {
+    const sent = flags.sendTest ? { send_test: reports } : {};
+    print(io, JSON.stringify({ ok: !wrong, problems: problemsJson(problems), ...sent }, null, 2));
   }
   if (wrong || !parsed.ok) return exitCodes.wrong;
-  return flags.sendTest
-    ? sendTest(
-        io,
-        parsed.value.channels.map((channel) => channel.name),
-        flags,
-      )
-    : exitCodes.done;
+  return reports.every((report) => report.delivered) ? exitCodes.done : exitCodes.no;
 }
 
 function countsOf({ rules, sources, channels }: Config): string {

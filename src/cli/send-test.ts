@@ -41,14 +41,27 @@ export async function sendTest(io: CliIo, names: readonly string[], flags: SendT
     );
     return exitCodes.wrong;
   }
-  const reports: Report[] = [];
-  for (const name of wanted) {
-    const report = await sendOne(io, config, name);
-    reports.push(report);
+  const reports = await sendTests(io, config, wanted, (report) => {
     if (!flags.json) printReport(io, report);
-  }
+  });
   if (flags.json) print(io, JSON.stringify(reports, null, 2));
   return reports.every((report) => report.delivered) ? exitCodes.done : exitCodes.no;
+}
+
+/** A test message to each of these channels, one after the other; `each` hears of every answer as it comes. */
+export async function sendTests(
+  io: CliIo,
+  config: Config,
+  names: readonly string[],
+  each: (report: Report) => void,
+): Promise<Report[]> {
+  const reports: Report[] = [];
+  for (const name of names) {
+    const report = await sendOne(io, config, name);
+    reports.push(report);
+    each(report);
+  }
+  return reports;
 }
 
 /** Through the running daemon when there is one, since that is the road an alert takes; else by this process. */
@@ -76,7 +89,7 @@ async function sendOne(io: CliIo, config: Config, name: string): Promise<Report>
   }
 }
 
-function printReport(io: CliIo, report: Report): void {
+export function printReport(io: CliIo, report: Report): void {
   const head = report.delivered ? 'delivered' : `not delivered: ${report.detail}`;
   print(
     io,

@@ -23,6 +23,22 @@ import {
 import { Reading } from './reading.ts';
 import { defaultsShape, overridable } from './rule-schema.ts';
 
+/** Keys of a rule that its tests don't see: neither what it finds, nor how grave it is, nor its title. */
+const untestedKeys: readonly string[] = [
+  'description',
+  'message',
+  'labels',
+  'owner',
+  'runbook',
+  'links',
+  'from',
+  'hold',
+  'remind',
+  'limit',
+  'context',
+  'notify',
+];
+
 export interface PackRequest {
   readonly name: string;
   /** Where it was asked for; null on the command line. */
@@ -53,7 +69,7 @@ export class RuleGatherer {
   addListed(entries: MainValues['rules']): void {
     for (const { value, node } of entries ?? []) {
       if (typeof value !== 'string') {
-        this.#add(value as YamlMap, this.#defaults, []);
+        this.#add(value as YamlMap, this.#defaults, null);
         continue;
       }
       if (node.kind !== 'scalar') continue;
@@ -105,7 +121,7 @@ export class RuleGatherer {
       const id = textOf(entryOf(rule, 'id')?.value) ?? '';
       if (disabled.has(id)) continue;
       const override = pack?.settings.override?.get(id)?.entry.value;
-      this.#add(rule, defaults, override?.kind === 'map' ? override.entries : []);
+      this.#add(rule, defaults, pack ? (override?.kind === 'map' ? override.entries : []) : null);
     }
   }
 
@@ -127,19 +143,20 @@ export class RuleGatherer {
     }
   }
 
-  #add(rule: YamlMap, defaults: readonly YamlEntry[], override: readonly YamlEntry[]): void {
+  /** `override` is null for a rule of no pack. */
+  #add(rule: YamlMap, defaults: readonly YamlEntry[], override: readonly YamlEntry[] | null): void {
     const id = textOf(entryOf(rule, 'id')?.value);
     const reading = this.#reading.within('rule', id ?? pathOf(rule));
     const mapping = layered(
       rule,
       defaults,
-      override.filter((entry) => overridable.includes(entry.key)),
+      (override ?? []).filter((entry) => overridable.includes(entry.key)),
     );
     this.written.push({ id: id ?? pathOf(rule), mapping });
     const parsed = reading.deps.language.parseRule(mapping, reading);
     if (id !== null && !this.#claim(id, rule, reading)) return;
     if (!parsed) return;
-    this.rules.push(parsed);
+    this.rules.push(override !== null && isRemade(mapping) ? { ...parsed, tests: [] } : parsed);
     this.mappings.set(parsed.id, mapping);
   }
 
@@ -183,4 +200,16 @@ function layered(rule: YamlMap, defaults: readonly YamlEntry[], override: readon
     entries.push(entry);
   }
   return { ...rule, entries };
+}
+
+/**
+ * Whether a rule of a pack has a key from another file (an override, defaults of the main file) that changes what its tests would
+ * find, while the tests are those of the pack: they prove another rule then.
+ */
+function isRemade(mapping: YamlMap): boolean {
+  const tests = entryOf(mapping, 'tests');
+  if (tests?.keyNode.file !== mapping.file) return false;
+  return mapping.entries.some(
+    (entry) => entry.keyNode.file !== mapping.file && !untestedKeys.includes(entry.key),
+  );
 }

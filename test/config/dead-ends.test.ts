@@ -81,32 +81,3 @@ routes: [{ where: { rule: '${'*a'.repeat(24)}*b' }, notify: all }, { notify: all
     expect(loaded(config).routes).toHaveLength(2);
   });
 });
-
-describe('what else is said of a configuration whose routes or rules are broken', () => {
-  it('a rules glob that takes in the configuration itself is one problem', () => {
-    const parsed = load({
-      'tocsin.yaml':
-        'sources: { w: { file: a.log } }\nrules: ["*.yaml"]\nchannels: { all: { type: console } }\n',
-      'mine.yaml': 'rules: [{ id: mine, match: failed }]\n',
-    });
-    expect(parsed.problems).toMatchObject([
-      { code: 'E_VALUE', message: '"*.yaml" takes in the configuration itself, which is no file of rules' },
-    ]);
-  });
-  it('an override with an unknown key is one problem', () => {
-    const parsed = load({
-      'tocsin.yaml':
-        'sources: { w: { file: a.log } }\npacks: { p: { override: { a: { sevrity: info } } } }\nchannels: { all: { type: console } }\n',
-      '/usr/share/tocsin/rules/p.yaml': 'rules: [{ id: a, match: x, tests: [{ lines: [x], expect: 1 }] }]\n',
-    });
-    expect(parsed.problems).toMatchObject([{ code: 'E_UNKNOWN_KEY', hint: 'did you mean "severity"?' }]);
-  });
-  it('rules that are sound themselves are given, so that their tests can be run', () => {
-    const parsed = load({
-      'tocsin.yaml':
-        'sources: { w: { file: a.log } }\nrules: [{ id: a, match: x }, { id: b, match: ( }]\nchannels: { all: { type: nosuch } }\n',
-    });
-    expect(parsed.ok).toBe(false);
-    expect(parsed.rules.map((rule) => rule.id)).toEqual(['a']);
-  });
-});

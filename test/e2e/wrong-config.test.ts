@@ -140,6 +140,13 @@ describe('check', () => {
     expect(stdout).toContain('hook: not delivered');
     expect(stdout).toContain('answer: no such hook');
     expect(code).toBe(1);
+    server.script.push({ status: 404, body: 'no such hook' });
+    const asData = await run(['check', '--send-test', '--json'], { cwd: dir });
+    expect(JSON.parse(asData.stdout)).toMatchObject({
+      ok: true,
+      send_test: [{ channel: 'hook', delivered: false, status: 404, body: 'no such hook' }],
+    });
+    expect(asData.code).toBe(1);
   });
 });
 
