@@ -3,7 +3,7 @@
  * another channel than the one it is about, once when it begins and once when it ends, and not more often than every ten minutes.
  */
 import { createHash } from 'node:crypto';
-import { ownWord } from '../incidents/tell.ts';
+import { ownWord } from '../incidents/own-word.ts';
 import type { ChannelConfig } from '../model/config.ts';
 import type { FieldValue } from '../model/record.ts';
 import type { Severity } from '../model/rule.ts';

@@ -1,6 +1,6 @@
 /** The message of `send-test`: as a real one looks, and plainly a test. */
 import { createHash } from 'node:crypto';
-import { ownWord } from '../incidents/tell.ts';
+import { ownWord } from '../incidents/own-word.ts';
 import type { Notification } from '../model/notification.ts';
 
 export function testNotification(facts: {

@@ -22,7 +22,7 @@ export interface Accounts {
   of(channel: string): Readonly<Ledger>;
 }
 
-export function emptyLedger(): Ledger {
+function emptyLedger(): Ledger {
   return { matched: 0, notified: 0, counted: 0, pending: 0, silenced: 0, muted: 0, trial: 0, dead: 0 };
 }
 

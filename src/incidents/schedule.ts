@@ -13,7 +13,7 @@ export const quietMs = 15 * 60_000;
 export type Step = 'first' | 'summary' | 'resolved' | 'quiet' | 'over' | 'wait';
 
 /** Milliseconds without a match after which an incident of this rule is quiet. */
-export function quietAfter(rule: Rule): number {
+function quietAfter(rule: Rule): number {
   return Math.max(quietMs, (rule.count?.withinMs ?? 0) * 2);
 }
 

@@ -8,7 +8,7 @@ import { fieldText, stateKey } from './keys.ts';
 import type { Templates } from './tell.ts';
 
 /** Stories kept at most, over all rules; the one that would be next is told about, not silently lost. */
-export const storiesMax = 1_000_000;
+const storiesMax = 1_000_000;
 
 /** The story a record belongs to, or null when it lacks every field of `join`. */
 export function storyKey(rule: Rule, role: 'collect' | 'preceded_by', fields: Fields): string | null {

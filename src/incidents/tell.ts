@@ -1,18 +1,20 @@
 /**
- * An incident, a fold or a plain word of our own -> the notification that tells it. Renders the rule's templates; never throws,
+ * An incident or a fold -> the notification that tells it. Renders the rule's templates; never throws,
  * since a bad template must not cost the alert. Everything is frozen here: what leaves later is what was true now.
  */
 import { parseTemplate, type Template } from '../match/template.ts';
 import type { Intent } from '../model/intent.ts';
-import type {
-  IncidentBody,
-  IncidentRow,
-  Notification,
-  NotificationKind,
-  RecordBody,
+import {
+  type IncidentBody,
+  type IncidentRow,
+  type Notification,
+  type NotificationKind,
+  type RecordBody,
+  rowsText,
+  wordBody,
 } from '../model/notification.ts';
-import type { FieldValue, LogRecord } from '../model/record.ts';
-import type { Rule, Severity } from '../model/rule.ts';
+import type { LogRecord } from '../model/record.ts';
+import type { Rule } from '../model/rule.ts';
 import type { FoldDoc, IncidentDoc } from './docs.ts';
 import { digest } from './keys.ts';
 
@@ -184,22 +186,20 @@ export function tellIncident(doc: IncidentDoc, kind: NotificationKind, facts: Te
 /** The one message about many incidents of a rule. */
 export function tellFold(fold: FoldDoc, rows: readonly IncidentRow[], facts: TellFacts): Intent {
   fold.sequence++;
-  const told = fold.untold.opened + fold.untold.repeats;
-  const body = digestBody({
+  const { description, runbook, owner } = facts.rule;
+  const body = wordBody({
     id: fold.id,
     rule: fold.rule,
-    severity: fold.severity,
     title: foldTitle(fold, rows.length),
-    rows,
-    count: told,
-    sample: {
-      labels: facts.labels,
-      first_seen_at: iso(fold.openedAt),
-      last_seen_at: iso(fold.lastMatchAt),
-      description: facts.rule.description,
-      runbook: facts.rule.runbook,
-      owner: facts.rule.owner,
-    },
+    message: rowsText(rows),
+    severity: fold.severity,
+    labels: facts.labels,
+    count: fold.untold.opened + fold.untold.repeats,
+    first_seen_at: iso(fold.openedAt),
+    last_seen_at: iso(fold.lastMatchAt),
+    description,
+    runbook,
+    owner,
   });
   return {
     channels: fold.channels,
@@ -229,43 +229,6 @@ function foldTitle({ rule, late, untold }: FoldDoc, named: number): string {
     : `${rule}: ${matches} more in ${among}`;
 }
 
-/** The body of a message that stands for several incidents; `sample` lends what they share. */
-export function digestBody(facts: {
-  readonly id: string;
-  readonly rule: string;
-  readonly severity: Severity;
-  readonly title: string;
-  readonly rows: readonly IncidentRow[];
-  readonly count: number;
-  readonly sample: Pick<
-    IncidentBody,
-    'labels' | 'first_seen_at' | 'last_seen_at' | 'description' | 'runbook' | 'owner'
-  >;
-}): IncidentBody {
-  const { sample } = facts;
-  return {
-    id: facts.id,
-    fingerprint: `v1:${facts.id}`,
-    state: 'firing',
-    rule: facts.rule,
-    title: facts.title,
-    message: facts.rows.map((row) => `${row.count} x ${row.title}`).join('\n'),
-    severity: facts.severity,
-    labels: sample.labels,
-    fields: {},
-    count: facts.count,
-    new_count: facts.count,
-    first_seen_at: sample.first_seen_at,
-    last_seen_at: sample.last_seen_at,
-    resolved_at: null,
-    top: {},
-    description: sample.description,
-    runbook: sample.runbook,
-    owner: sample.owner,
-    links: [],
-  };
-}
-
 export function envelope(
   id: string,
   kind: NotificationKind,
@@ -282,40 +245,4 @@ export function envelope(
     record,
     incidents,
   };
-}
-
-/** A word of the daemon itself, or a test: same shape, no record. */
-export function ownWord(facts: {
-  readonly kind: 'self' | 'test';
-  readonly id: string;
-  readonly title: string;
-  readonly message: string;
-  readonly severity: Severity;
-  readonly labels: Readonly<Record<string, string>>;
-  readonly fields: Readonly<Record<string, FieldValue>>;
-  readonly now: number;
-}): Notification {
-  const at = iso(facts.now);
-  const body: IncidentBody = {
-    id: facts.id,
-    fingerprint: `v1:${digest([facts.kind, facts.title])}`,
-    state: 'firing',
-    rule: `tocsin-${facts.kind}`,
-    title: facts.title,
-    message: facts.message,
-    severity: facts.severity,
-    labels: facts.labels,
-    fields: facts.fields,
-    count: 1,
-    new_count: 1,
-    first_seen_at: at,
-    last_seen_at: at,
-    resolved_at: null,
-    top: {},
-    description: null,
-    runbook: null,
-    owner: null,
-    links: [],
-  };
-  return envelope(facts.id, facts.kind, 1, facts.now, body, null, []);
 }

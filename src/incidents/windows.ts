@@ -7,8 +7,8 @@ import type { WindowDoc } from './docs.ts';
 
 /** How late a record may come and still find its place in a window. */
 export const lateMs = 3_600_000;
-/** Entries kept of one window; a window that wants more distinct values than this is never full, and the rule reader refuses it. */
-export const windowEntriesMax = 10_000;
+/** Entries kept of one window, unless it wants more to be full. */
+const windowEntriesMax = 10_000;
 
 /**
  * Adds a record's time (ms) and, for `distinct`, its value. Returns how many entries the full window holds, or 0 while it is

@@ -74,3 +74,40 @@ export interface Notification {
   /** Rows of a digest or a fold; empty else. */
   readonly incidents: readonly IncidentRow[];
 }
+
+/** What a body that is not about one incident must say; the rest of it is absent. */
+export type WordFacts = Pick<
+  IncidentBody,
+  'id' | 'rule' | 'title' | 'message' | 'severity' | 'labels' | 'count' | 'first_seen_at' | 'last_seen_at'
+> &
+  Partial<Pick<IncidentBody, 'fingerprint' | 'fields' | 'description' | 'runbook' | 'owner'>>;
+
+/** The body of a digest, a fold, a test or a word of the daemon itself: all of its count is new. */
+export function wordBody(facts: WordFacts): IncidentBody {
+  return {
+    id: facts.id,
+    fingerprint: facts.fingerprint ?? `v1:${facts.id}`,
+    state: 'firing',
+    rule: facts.rule,
+    title: facts.title,
+    message: facts.message,
+    severity: facts.severity,
+    labels: facts.labels,
+    fields: facts.fields ?? {},
+    count: facts.count,
+    new_count: facts.count,
+    first_seen_at: facts.first_seen_at,
+    last_seen_at: facts.last_seen_at,
+    resolved_at: null,
+    top: {},
+    description: facts.description ?? null,
+    runbook: facts.runbook ?? null,
+    owner: facts.owner ?? null,
+    links: [],
+  };
+}
+
+/** The text of a message that stands for several incidents. */
+export function rowsText(rows: readonly IncidentRow[]): string {
+  return rows.map((row) => `${row.count} x ${row.title}`).join('\n');
+}

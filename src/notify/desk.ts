@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 import type { BudgetWindow } from '../model/config.ts';
 import type { Intent, OutboxItem } from '../model/intent.ts';
-import type { IncidentBody, IncidentRow, Notification } from '../model/notification.ts';
+import { type IncidentRow, type Notification, rowsText, wordBody } from '../model/notification.ts';
 import type { Severity } from '../model/rule.ts';
 import type { Store, Table } from '../model/store.ts';
 import {
@@ -169,7 +169,7 @@ function withNews(notification: Notification, newCount: number): Notification {
 }
 
 function digestOf(channel: string, sequence: number, taken: Taken, now: number): Notification {
-  const { rows: waiting, told, severity } = taken;
+  const { rows: waiting, told, severity, unnamed } = taken;
   const rows: readonly IncidentRow[] = waiting.map((one) => one.row);
   const first = waiting[0];
   const rules = [...new Set(rows.map((row) => row.rule))];
@@ -180,18 +180,15 @@ function digestOf(channel: string, sequence: number, taken: Taken, now: number):
     .digest('hex')
     .slice(0, 16);
   const at = new Date(now).toISOString();
-  const incident: IncidentBody = {
+  const incidents = rows.length + unnamed.opened;
+  const incident = wordBody({
     id,
-    fingerprint: `v1:${id}`,
-    state: 'firing',
     rule: rules.length === 1 ? (rules[0] ?? '') : 'tocsin-digest',
-    title: `${told} more in ${rows.length} ${rows.length === 1 ? 'incident' : 'incidents'}: the budget of this channel was used up`,
-    message: rows.map((row) => `${row.count} x ${row.title}`).join('\n'),
+    title: `${told} more in ${incidents} ${incidents === 1 ? 'incident' : 'incidents'}: the budget of this channel was used up`,
+    message: rowsText(rows),
     severity,
     labels: first?.row.labels ?? {},
-    fields: {},
     count: told,
-    new_count: told,
     first_seen_at: waiting.reduce(
       (least, one) => (one.firstSeenAt < least ? one.firstSeenAt : least),
       first?.firstSeenAt ?? at,
@@ -200,13 +197,7 @@ function digestOf(channel: string, sequence: number, taken: Taken, now: number):
       (most, one) => (one.lastSeenAt > most ? one.lastSeenAt : most),
       first?.lastSeenAt ?? at,
     ),
-    resolved_at: null,
-    top: {},
-    description: null,
-    runbook: null,
-    owner: null,
-    links: [],
-  };
+  });
   return {
     version: '1',
     notification: { id, kind: 'digest', sequence, sent_at: at, attempt: 0 },

@@ -8,7 +8,7 @@ import type { IncidentRow, Notification } from '../model/notification.ts';
 import { type Severity, severities } from '../model/rule.ts';
 
 /** Rows that wait by name; what comes beyond is counted into the digest without a name. */
-export const waitingRowsMax = 500;
+const waitingRowsMax = 500;
 /** Share of each window that single messages below critical may use; a tenth beyond it is for digests, the last tenth for critical. */
 const singlesShare = 0.8;
 const belowCriticalShare = 0.9;
