@@ -12,6 +12,7 @@ import type { CommitResult, Store } from '../model/store.ts';
 import type { Desk } from '../notify/desk.ts';
 import { fault } from '../system/fault.ts';
 import type { EngineTime } from './engine-time.ts';
+import { Positions } from './positions.ts';
 
 /** Under load effects are committed in groups: after so many matches, or so many ms. */
 const groupMatches = 5_000;
@@ -60,9 +61,7 @@ export class Pipeline implements SourcePort {
   readonly #deps: PipelineDeps;
   #compiled: CompiledRules;
   readonly #streams = new Map<string, Stream>();
-  /** What the sources told of their streams; the offset in it is ours. */
-  readonly #positions = new Map<string, SavedPosition>();
-  readonly #moved = new Set<string>();
+  readonly #positions: Positions;
   readonly facts = new Map<string, SourceFacts>();
   #matchesSinceCommit = 0;
   #lastCommitAt = Number.NEGATIVE_INFINITY;
@@ -74,6 +73,7 @@ export class Pipeline implements SourcePort {
   constructor(deps: PipelineDeps, compiled: CompiledRules) {
     this.#deps = deps;
     this.#compiled = compiled;
+    this.#positions = new Positions(deps.store);
   }
 
   /** Takes a new set of rules; streams go on where they are. */
@@ -116,45 +116,32 @@ export class Pipeline implements SourcePort {
   }
 
   position(key: string): SavedPosition | null {
-    return this.#positions.get(key) ?? this.#deps.store.positions.get(key) ?? null;
+    return this.#positions.get(key);
   }
 
   positions(source: string): readonly SavedPosition[] {
-    const all = new Map<string, SavedPosition>();
-    for (const { key, value } of this.#deps.store.positions.scan('', 1_000_000)) all.set(key, value);
-    for (const [key, value] of this.#positions) all.set(key, value);
-    return [...all.values()].filter((one) => one.source === source);
+    return this.#positions.of(source);
   }
 
   remember(position: SavedPosition): void {
-    const known = this.#positions.get(position.key);
-    // Ours moves with the effects. A source that passed over bytes on its own (a copy that was read, a hole) is further.
-    const further = known === undefined || position.offset > known.offset;
-    this.#positions.set(
-      position.key,
-      further ? position : { ...position, offset: known.offset, reader: known.reader },
-    );
-    this.#moved.add(position.key);
+    this.#positions.remember(position);
     this.#arm(offsetMs);
   }
 
   handOver(from: string, to: string): boolean {
     const stream = this.#streams.get(from);
-    const position = this.position(to);
+    const position = this.#positions.get(to);
     if (stream === undefined || !stream.reader.handsOver || position === null || this.#streams.has(to))
       return false;
     // The reader's notes are of places behind what was consumed: they hold where the same bytes are given again, in whichever stream.
-    this.#positions.set(to, { ...position, reader: stream.reader.saved() });
-    this.#moved.add(to);
+    this.#positions.begin(position, stream.reader.saved());
     this.#streams.delete(from);
     return true;
   }
 
   forget(key: string): void {
-    this.#positions.delete(key);
-    this.#moved.delete(key);
+    this.#positions.forget(key);
     this.#streams.delete(key);
-    this.#deps.store.positions.delete(key);
   }
 
   committed(): Promise<boolean> {
@@ -207,7 +194,7 @@ export class Pipeline implements SourcePort {
   /** Everything due up to `now`, each at its own time, then a commit. */
   tick(now: number): void {
     this.#advance(now);
-    if (this.#deps.store.dirty() || this.#moved.size > 0) this.commit();
+    if (this.#deps.store.dirty() || this.#positions.hasMoved()) this.commit();
   }
 
   /** Effects and offsets become durable together. */
@@ -216,12 +203,7 @@ export class Pipeline implements SourcePort {
     this.#commitSoon = false;
     this.#timer?.timer.cancel();
     this.#timer = null;
-    const now = this.#deps.clock.now();
-    for (const key of this.#moved) {
-      const position = this.#positions.get(key);
-      if (position) this.#deps.store.positions.put(key, { ...position, updatedAt: now }, null);
-    }
-    this.#moved.clear();
+    this.#positions.put(this.#deps.clock.now());
     this.#matchesSinceCommit = 0;
     this.#lastCommitAt = this.#deps.clock.monotonic();
     const result = this.#deps.store.dirty() ? this.#deps.store.commit() : ({ ok: true } as const);
@@ -249,7 +231,7 @@ export class Pipeline implements SourcePort {
     const known = this.#streams.get(chunk.stream.key);
     if (known) return known;
     const config = this.#deps.source(chunk.stream.source);
-    const saved = this.position(chunk.stream.key);
+    const saved = this.#positions.get(chunk.stream.key);
     const stream: Stream = {
       source: chunk.stream.source,
       reader: openReader(
@@ -270,18 +252,14 @@ export class Pipeline implements SourcePort {
 
   #move(chunk: Chunk, consumed: number, stream: Stream): void {
     const { key, source, path } = chunk.stream;
-    const known = this.position(key);
-    this.#positions.set(key, {
+    this.#positions.reach({
       key,
       source,
       path: path ?? '',
-      identity: {},
-      ...known,
       offset: chunk.offset + consumed,
       reader: stream.reader.saved(),
       updatedAt: chunk.receivedAt,
     });
-    this.#moved.add(key);
   }
 
   /** At once when the stream is caught up, else with the group. Always after the source has noted its identity facts. */
