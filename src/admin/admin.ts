@@ -27,7 +27,7 @@ export interface AdminConfig {
 }
 
 /** The pages, without a socket. */
-export function adminApp(view: AdminView, port: () => number): Hono {
+function adminApp(view: AdminView, port: () => number): Hono {
   const app = new Hono();
   app.use('*', secureHeaders());
   app.use('*', async (context, next) => {

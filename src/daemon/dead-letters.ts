@@ -70,6 +70,11 @@ export class DeadLetters {
     return this.#table.scan('', limit).map((one) => one.value);
   }
 
+  /** Whether a message was given up at `from` (ms) or later. */
+  anySince(from: number): boolean {
+    return this.list(Number.MAX_SAFE_INTEGER).some((letter) => letter.diedAt >= from);
+  }
+
   find(name: string): DeadLetter | undefined {
     return this.#table.get(this.#keyOf(name));
   }

@@ -24,8 +24,8 @@ export async function finishOnce(parts: Parts): Promise<number> {
     );
   }
   const failing = [...pipeline.facts.values()].some((facts) => facts.state === 'failing');
-  const dead = config.channels.some((channel) => engine.accounts.of(channel.name).dead > 0);
-  return sender.queued() > 0 || failing || dead ? 1 : 0;
+  // What an earlier run gave up was said by that run.
+  return sender.queued() > 0 || failing || sender.letters.anySince(parts.startedAt) ? 1 : 0;
 }
 
 /**

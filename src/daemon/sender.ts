@@ -152,6 +152,9 @@ export class Sender {
     if (!letter || this.#lanes.get(letter.channel)?.gone !== false) return false;
     const item = this.#answers.revive(name);
     if (!item) return false;
+    const lane = this.#lanes.get(item.channel);
+    // A person asks, and has mended the channel perhaps: no need to wait for the next probe.
+    if (lane?.facts.state === 'parked') atOnce(lane);
     this.offer([item]);
     return true;
   }
