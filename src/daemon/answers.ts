@@ -78,9 +78,9 @@ export class Answers {
   }
 
   /** While a channel does not work, its fallback hears of each message that waits for it, also of those that no try was made with. */
-  standIn(lane: Lane): void {
+  standIn(lane: Lane, items: readonly OutboxItem[] = lane.queue): void {
     if (!isDown(lane.facts, this.#deps.clock.now())) return;
-    for (const item of lane.queue) {
+    for (const item of items) {
       if (item.fellBack || !this.#deps.events.waits(item)) continue;
       item.fellBack = true;
       this.keep(item);

@@ -107,6 +107,7 @@ export class Daemon {
       });
       parts.engine.adopt(parts.time.now());
       parts.desk.adopt(parts.time.now());
+      parts.selfWatch.doubt('source:');
       if (parts.loaded.origin === 'files') keepGood(store, parts.config, options.clock.now());
       else sayRefused(words, parts.loaded, whatRuns(parts.loaded, parts.loadedAt));
       sayLoaded(words, parts.loaded, parts.config.channels);

@@ -30,6 +30,8 @@ export interface SelfWord {
   readonly fields: Readonly<Record<string, FieldValue>>;
   /** The channel in trouble: it is told last. */
   readonly not: string | null;
+  /** It happened, and nothing will say that it is over: the next one is news again. */
+  readonly once?: true;
 }
 
 export interface SelfWatchDeps {
@@ -62,7 +64,7 @@ export class SelfWatch {
       return false;
     }
     this.#held.delete(word.topic);
-    this.#deps.said.put(word.topic, { at: now, open: true, told: true }, null);
+    this.#deps.said.put(word.topic, { at: now, open: !word.once, told: true }, null);
     return this.#tell(word, now);
   }
 
@@ -73,6 +75,12 @@ export class SelfWatch {
     if (!said?.open) return false;
     this.#deps.said.put(word.topic, { at: said.at, open: false }, null);
     return said.told === false ? false : this.#tell(word, this.#deps.now());
+  }
+
+  /** After a start: what was said of these topics may be over, and nobody saw it. If it still holds it is said again, in its time. */
+  doubt(prefix: string): void {
+    for (const { key, value } of this.#deps.said.scan(prefix, Number.MAX_SAFE_INTEGER))
+      this.#deps.said.put(key, { at: value.at, open: false }, null);
   }
 
   /** What it was about is no more: nothing is said. */

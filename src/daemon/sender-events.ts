@@ -66,8 +66,9 @@ export function senderEvents(deps: SenderEventDeps): SenderEvents {
         },
         'delivered',
       );
-      if (!failing.delete(item.channel)) return;
-      log.info({ channel: item.channel }, 'the channel takes messages again');
+      if (failing.delete(item.channel))
+        log.info({ channel: item.channel }, 'the channel takes messages again');
+      // An earlier run may have said that it does not.
       selfWatch.end({
         topic: `channel:${item.channel}`,
         title: `Channel ${item.channel} takes messages again`,
@@ -113,6 +114,7 @@ export function senderEvents(deps: SenderEventDeps): SenderEvents {
         severity: 'error',
         fields: { channel: letter.channel, title: letter.notification.incident.title },
         not: letter.channel,
+        once: true,
       });
       deps.changed();
     },

@@ -81,11 +81,9 @@ export class Sender {
       }
       item.queuedAt ??= this.#clock.now();
       lane.queue.push(item);
+      this.#answers.standIn(lane, [item]);
     }
-    for (const lane of this.#lanes.values()) {
-      this.#answers.standIn(lane);
-      this.#pump(lane);
-    }
+    for (const lane of this.#lanes.values()) this.#pump(lane);
   }
 
   /**

@@ -121,6 +121,7 @@ export function sayNotice({ log, selfWatch }: WordsDeps, notice: Notice): void {
     severity: 'error',
     fields: { code: notice.code },
     not: null,
+    once: true,
   });
 }
 

@@ -15,7 +15,7 @@ import { type Accounts, newAccounts } from './accounts.ts';
 import { bringBack } from './ahead.ts';
 import type { FoldDoc, IncidentDoc, LateDoc, RuleStats, SpokenDoc, StoryDoc, WindowDoc } from './docs.ts';
 import { Folds } from './folds.ts';
-import { incidentsPerRuleMax, Joining, type JoiningSettings } from './joining.ts';
+import { Joining, type JoiningSettings } from './joining.ts';
 import { fieldText, rulePrefix, stateKey } from './keys.ts';
 import { LateStories } from './late.ts';
 import { LatestRecords } from './latest.ts';
@@ -253,7 +253,7 @@ export class Engine {
       ? own
         ? [{ key, value: own }]
         : []
-      : this.#incidents.scan(rulePrefix(rule), incidentsPerRuleMax);
+      : this.#incidents.scan(rulePrefix(rule), Number.MAX_SAFE_INTEGER);
     for (const one of open) {
       const same = named.every((name) => fieldText(one.value.by, name) === fieldText(hit.fields, name));
       if (!same) continue;
@@ -266,7 +266,7 @@ export class Engine {
   #endAll(rule: Rule, why: string, now: number): void {
     // Folds first: they can still name what ends with them.
     this.#folds.drop(rule.id, (fold) => this.#life.tellFold(fold, now, rule));
-    for (const { key, value } of this.#incidents.scan(rulePrefix(rule), incidentsPerRuleMax))
+    for (const { key, value } of this.#incidents.scan(rulePrefix(rule), Number.MAX_SAFE_INTEGER))
       this.#life.end(key, value, rule, why, now);
     for (const table of [this.#windows, this.#stories]) {
       for (const { key } of table.scan(rulePrefix(rule), Number.MAX_SAFE_INTEGER)) table.delete(key);

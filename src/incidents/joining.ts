@@ -26,7 +26,7 @@ import { bumpTop } from './tally.ts';
 import type { Templates } from './tell.ts';
 
 /** Open incidents of one rule; what comes beyond shares one that says so. */
-export const incidentsPerRuleMax = 10_000;
+const incidentsPerRuleMax = 10_000;
 
 export type JoiningSettings = Pick<Config, 'routes' | 'labels'> & {
   /** Whether a channel wants a severity (its `min_severity`); unknown channels are never told. */

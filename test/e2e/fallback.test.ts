@@ -26,10 +26,13 @@ async function twoRooms(channels: (first: string, second: string) => string, not
   return { ...made, first, second };
 }
 
-const titles = (server: WebhookServer): string[] =>
-  server.received
-    .filter((one) => one.json.notification.kind !== 'self')
-    .map((one) => one.json.incident.title as string);
+/** Each message once: a kill may repeat one, with its id. */
+const titles = (server: WebhookServer): string[] => {
+  const alerts = server.received.filter((one) => one.json.notification.kind !== 'self');
+  return [
+    ...new Map(alerts.map(({ json }) => [json.notification.id, json.incident.title as string])).values(),
+  ];
+};
 
 const kitchens = Array.from({ length: 20 }, (_, n) => `boom in kitchen${n}`);
 
@@ -91,5 +94,26 @@ pager: { type: webhook, url: '${pager}' }`,
     await until('both', async () => (await daemon.status()).channels['eng']?.queued === 2);
     await daemon.end();
     expect(titles(second)).toEqual(['Boom in kitchen', 'Boom in vault']);
+  });
+
+  // Was: who was said to fail by an earlier run was never said to work again, nor to fail again.
+  it('I10 a channel that works after the next start is said to work, and to fail when it does again', async () => {
+    const { dir, write, first, second } = await twoRooms(
+      (eng, pager) => `eng: { type: webhook, url: '${eng}' }
+pager: { type: webhook, url: '${pager}' }`,
+    );
+    const words = (): string[] =>
+      second.received
+        .filter((one) => one.json.notification.kind === 'self')
+        .map((one) => one.json.incident.title as string);
+    const daemon = await startDaemon(dir);
+    write('boom in kitchen');
+    await waitFor('the word', () => words().length === 1);
+    await daemon.end();
+    first.fallback = { status: 200, body: 'ok' };
+    const again = await startDaemon(dir);
+    await waitFor('the end of it', () => words().length === 2);
+    await again.end();
+    expect(words()).toEqual(['Channel eng does not take messages', 'Channel eng takes messages again']);
   });
 });
