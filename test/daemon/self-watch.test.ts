@@ -49,7 +49,7 @@ function watch() {
     }),
     begin: (word: SelfWord) => made.begin(word),
     end: (word: SelfWord) => made.end(word),
-    after: (ms: number): void => {
+    later: (ms: number): void => {
       now += ms;
       made.tick();
     },
@@ -64,9 +64,9 @@ function watch() {
 
 describe('a word of the daemon', () => {
   it('is said once while it lasts, on another channel than the one it is about, and once when it is over', () => {
-    const { word, begin, end, after, told } = watch();
+    const { word, begin, end, later, told } = watch();
     begin(word());
-    after(60 * minute);
+    later(60 * minute);
     begin(word());
     end(word({ title: 'over' }));
     end(word({ title: 'over' }));
@@ -74,28 +74,28 @@ describe('a word of the daemon', () => {
   });
 
   it('I4 is not said again within ten minutes, however often it begins and ends', () => {
-    const { word, begin, end, after, told } = watch();
+    const { word, begin, end, later, told } = watch();
     for (let n = 0; n < 50; n++) {
       begin(word());
       end(word({ title: 'over' }));
-      after(1_000);
+      later(1_000);
     }
     expect(told()).toEqual(['ops: trouble', 'ops: over']);
     begin(word());
-    after(10 * minute);
+    later(10 * minute);
     expect(told()).toEqual(['ops: trouble']);
   });
 
   // Was: the first message that was given up was told, and no later one, ever.
   it('D6 about what has no end is said again when it happens again', () => {
-    const { word, begin, after, told } = watch();
+    const { word, begin, later, told } = watch();
     const dead = word({ topic: 'dead:eng', once: true });
     begin(dead);
     begin(dead);
     expect(told()).toEqual(['ops: trouble']);
-    after(11 * minute);
+    later(11 * minute);
     expect(told()).toEqual(['ops: trouble']);
-    after(24 * 60 * minute);
+    later(24 * 60 * minute);
     expect(told()).toEqual([]);
     begin(dead);
     expect(told()).toEqual(['ops: trouble']);
@@ -103,15 +103,15 @@ describe('a word of the daemon', () => {
 
   // Was: a source that failed, and was well after the next start, could fail ever after without a word.
   it('I4 about a source is said again by a later run, not sooner than in its time', () => {
-    const { word, begin, after, restart, told } = watch();
+    const { word, begin, later, restart, told } = watch();
     begin(word());
     for (let n = 0; n < 5; n++) {
       restart();
       begin(word());
-      after(1_000);
+      later(1_000);
     }
     expect(told()).toEqual(['ops: trouble']);
-    after(10 * minute);
+    later(10 * minute);
     expect(told()).toEqual(['ops: trouble']);
   });
 });
