@@ -61,6 +61,8 @@ function loadFor(io: CliIo, flags: BacktestFlags): ReturnType<typeof loadOrCompl
       files: [],
       stdin: false,
       print: false,
+      // Channels that rules name are in the configuration; the one of here hears of all.
+      needs: ['rules'],
     }),
   );
 }

@@ -80,7 +80,11 @@ export function reportUnknownKey(
     return;
   }
   const hint = didYouMean(entry.key, known, 'its keys are');
-  reading.error('E_UNKNOWN_KEY', entry.keyNode, `${options.what} has no key ${quoteShort(entry.key)}`, hint);
+  // A letter of another alphabet may look the same: the message tells them apart.
+  const odd = /[^\p{ASCII}]/u.exec(entry.key)?.[0]?.codePointAt(0)?.toString(16).toUpperCase();
+  const named = odd === undefined ? '' : `, with the character U+${odd.padStart(4, '0')} in it`;
+  const message = `${options.what} has no key ${quoteShort(entry.key)}${named}`;
+  reading.error('E_UNKNOWN_KEY', entry.keyNode, message, hint);
 }
 
 function reportMissing(node: YamlMap, keys: Keys, options: ObjectOptions, reading: Reading): void {

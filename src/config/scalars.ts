@@ -171,7 +171,7 @@ export function rate(): Shape<Rate> {
       return reading.error(
         'E_DURATION',
         node,
-        `${quoteShort(value)} counts from 1 to 1000000000, within a year`,
+        `the count is from 1 to 1000000000 and the time at most a year, found ${quoteShort(value)}`,
         null,
       );
     }

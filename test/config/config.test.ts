@@ -376,6 +376,15 @@ channels: { eng: { type: console, fallback: { channel: eng } } }
       'E_VALUE 4:56',
     ]);
   });
+  it('E20 a key with a look-alike letter or blank in it says which character that is', () => {
+    const parsed = load({
+      'tocsin.yaml': `${small}${webhook}l\u0430bels: { a: b }\nadmin\u00a0: { listen: '127.0.0.1:1' }\n`,
+    });
+    expect(parsed.problems).toMatchObject([
+      { message: expect.stringContaining('with the character U+0430 in it'), hint: 'did you mean "labels"?' },
+      { message: expect.stringContaining('with the character U+00A0 in it'), hint: 'did you mean "admin"?' },
+    ]);
+  });
   it('a name under exclude means it in every folder, a path is relative to the file', () => {
     const text = `${small}${webhook}`.replace(
       'file: a.log',

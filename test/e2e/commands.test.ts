@@ -327,6 +327,20 @@ describe('test and backtest', () => {
     expect((await run(['test'], { cwd: dir })).code).toBe(2);
   });
 
+  it('test and backtest take a file of rules by itself, whatever channels and sources its rules name', async () => {
+    const dir = tempDir();
+    writeFileSync(join(dir, 'app.log'), 'boom\n');
+    const test = 'tests: [ { lines: boom, expect: 1 } ]';
+    writeFileSync(join(dir, 'rules.yaml'), `rules: [ { id: boom, match: boom, notify: pager, ${test} } ]\n`);
+    expect(await run(['test', 'rules.yaml'], { cwd: dir })).toMatchObject({
+      code: 0,
+      stdout: '1 passed, 0 failed\n',
+    });
+    const told = await run(['backtest', '--rules', 'rules.yaml', 'app.log'], { cwd: dir });
+    expect(told.stdout).toContain('1 match -> 1 message');
+    expect(told.code).toBe(0);
+  });
+
   it('backtest tells over a log and over its .gz the same, in text and as data, and sends nothing', async () => {
     const dir = tempDir();
     writeFileSync(join(dir, 'w.log.gz'), gzipSync(readFileSync(celeryLog)));
