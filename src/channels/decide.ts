@@ -38,7 +38,7 @@ export const parkMissing: Verdict = { outcome: 'rejected', reason: 'not-found', 
 export const parkBadAnswer: Verdict = { outcome: 'rejected', reason: 'bad-answer', then: 'park' };
 
 /** What is shown of an answer, in characters. */
-export const shownBodyMax = 512;
+const shownBodyMax = 512;
 
 export interface DecideOptions {
   /** Milliseconds since the epoch. */
@@ -84,7 +84,7 @@ function verdictOf(manners: Manners, answer: HttpAnswer, word: string | null): V
 }
 
 /** The verdict where only the status speaks. Client errors that no shorter message cures keep the alert until a person acts. */
-export function verdictOfStatus(status: number): Verdict {
+function verdictOfStatus(status: number): Verdict {
   if (status >= 200 && status <= 299) return delivered;
   // Following a redirect would hand the alert and its signature to a host nobody chose.
   if (status >= 300 && status <= 399) return { outcome: 'rejected', reason: 'redirect', then: 'park' };

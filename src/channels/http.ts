@@ -58,7 +58,7 @@ export interface HttpDoorOptions {
 }
 
 /** More of an answer is never read: no service's verdict is longer. */
-export const answerBytesMax = 64 * 1024;
+const answerBytesMax = 64 * 1024;
 /** Sockets per channel. A channel sends in order; more than one is for a probe beside a hanging attempt. */
 const socketsMax = 4;
 const headerBytesMax = 16 * 1024;

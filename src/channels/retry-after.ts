@@ -6,9 +6,9 @@ import type { HttpAnswer } from './http.ts';
 import { jsonObject, member } from './json.ts';
 
 /** A server may not silence a channel for longer. */
-export const retryAfterMaxMs = 3_600_000;
+const retryAfterMaxMs = 3_600_000;
 /** "At once" from a server that has just refused is not believed. */
-export const retryAfterMinMs = 1_000;
+const retryAfterMinMs = 1_000;
 
 /** The longest wait that header or body name, ms, within the two bounds; null when there is none (our own back-off). */
 export function retryAfterMs(answer: HttpAnswer, now: number): number | null {

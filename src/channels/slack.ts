@@ -266,7 +266,7 @@ function preformatted(text: string): object {
 }
 
 /** Text for the one place that Slack parses: entities for & < >, and addresses that it would turn into links broken. */
-export function escapeMrkdwn(text: string): string {
+function escapeMrkdwn(text: string): string {
   return text
     .replaceAll('&', '&amp;')
     .replaceAll('<', '&lt;')

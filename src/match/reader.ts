@@ -298,7 +298,7 @@ export class StreamReader implements Reader {
 }
 
 /** The text of a record, without the line ends behind it. */
-export function recordText(data: Buffer, start: number, end: number, clean: boolean): string {
+function recordText(data: Buffer, start: number, end: number, clean: boolean): string {
   let to = end;
   if (clean) {
     while (to > start && data[to - 1] === 0x0a) to--;

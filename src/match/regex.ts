@@ -8,7 +8,7 @@ import { fastCaptures, maxFastText } from './js-captures.ts';
 import { groupNames } from './pattern-syntax.ts';
 
 /** Longest text of one pattern, in characters: far above what a person writes, far below what hurts to compile. */
-export const maxPatternLength = 65_536;
+const maxPatternLength = 65_536;
 
 export interface PatternMatch {
   /** UTF-16 units from the start of the text. */

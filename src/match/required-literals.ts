@@ -12,7 +12,7 @@ export interface Literal {
 }
 
 /** Shorter ones are found in nearly every line. */
-export const minLiteralBytes = 3;
+const minLiteralBytes = 3;
 /** What lies behind tells no more, and need not be compared. */
 const maxLiteralBytes = 64;
 /** A literal of so many bytes is as telling as a longer one. */
