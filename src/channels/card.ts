@@ -3,19 +3,15 @@
  * links, rows and a footer, all cleaned and still without any markup. Each channel lays these parts out in its own
  * way and may cut them further; no part is ever joined with markup here. Total: any notification gives a card.
  */
-import { exceptionOf } from '../match/exception.ts';
 import { formatDuration } from '../model/duration.ts';
 import type { IncidentRow, Notification } from '../model/notification.ts';
-import type { FieldValue } from '../model/record.ts';
+import { type Fact, factsOf, ownFacts } from './facts.ts';
+import { number, stamp } from './figures.ts';
 import { clean, cleanLine, cut } from './text.ts';
 import { webLink } from './url.ts';
 
 export type Tone = 'critical' | 'error' | 'warning' | 'info' | 'good' | 'calm';
 
-export interface Fact {
-  readonly name: string;
-  readonly value: string;
-}
 export interface CardLink {
   readonly title: string;
   /** Always http or https. */
@@ -52,9 +48,6 @@ export interface Card {
 }
 
 const titleMax = 300;
-const factsMax = 12;
-const factNameMax = 60;
-const factValueMax = 300;
 const contextLines = 5;
 const contextLineMax = 300;
 const textMax = 1500;
@@ -63,15 +56,9 @@ const rowsMax = 40;
 const rowTitleMax = 160;
 const linksMax = 5;
 const linkTitleMax = 60;
-const labelsMax = 12;
-/** Values named per field in `top`. */
-const topValues = 3;
+
 /** Log text beyond this is cut by every channel anyway: cleaning it would be work for nothing. */
 const logMax = 131_072;
-
-/** Facts that a person looks for first, in this order; the others follow in theirs. */
-const firstFacts = ['task', 'exception'];
-const nextFacts = ['retries', 'limit_reached', 'task_id'];
 
 /** Everything a channel may show of a notification, cleaned. */
 export function cardOf(notification: Notification): Card {
@@ -81,7 +68,9 @@ export function cardOf(notification: Notification): Card {
   const resolved = kind === 'resolved';
   const context = kind === 'first' ? record : null;
   const log = record === null || resolved ? '' : logText(record.message, record.trace);
-  const whole = resolved ? '' : clean(incident.message.slice(0, logMax)).trim();
+  // The message of a digest is its rows once more.
+  const listed = kind === 'digest' && notification.incidents.length > 0;
+  const whole = resolved || listed ? '' : clean(incident.message.slice(0, logMax)).trim();
   const message = cut(whole, textMax);
   const description = resolved ? '' : cut(clean(incident.description ?? ''), textMax).trim();
   const told = log.startsWith(whole.slice(0, textMax)) || message === cleanLine(incident.title);
@@ -103,7 +92,7 @@ export function cardOf(notification: Notification): Card {
     rows,
     rowsLeft: Math.max(0, notification.incidents.length - rows.length),
     links: linksOf(notification, runbook),
-    steps: runbook === null ? cut(clean(incident.runbook ?? ''), stepsMax).trim() : '',
+    steps: runbook === null && !resolved ? cut(clean(incident.runbook ?? ''), stepsMax).trim() : '',
     footer: footerOf(notification),
   };
 }
@@ -172,88 +161,6 @@ function stateOf({ notification, incident, incidents }: Notification): string {
   }
 }
 
-/** Of values that come once or twice none is the one to look at. */
-const telling = 3;
-
-/** Fields that a card tells elsewhere, or that are no fact for a person. */
-const unshownFields = new Set(['time', 'level', 'collected']);
-/** Of a syslog envelope a person wants to know who spoke. The rest of it is in the webhook. */
-const shownOfSyslog = new Set(['hostname', 'appname', 'procid']);
-
-/** What a trace says in two lines: what it began with, and where in one's own code. */
-function traceFacts(record: Notification['record']): Fact[] {
-  const found = record?.trace ? exceptionOf(record.trace, record.message) : null;
-  if (found === null) return [];
-  return [
-    { name: 'cause', value: valueText(found.cause) },
-    { name: 'at', value: valueText(found.app_frame) },
-  ].filter(({ value }) => value !== '');
-}
-
-function factsOf({ notification, incident, record }: Notification): Fact[] {
-  const facts: Fact[] = [];
-  const envelope = record?.syslog ?? {};
-  const names = Object.keys(incident.fields).filter(
-    (name) => !unshownFields.has(name) && (!Object.hasOwn(envelope, name) || shownOfSyslog.has(name)),
-  );
-  const add = (wanted: readonly string[]): void => {
-    for (const name of wanted) {
-      if (facts.length >= factsMax) break;
-      const field = incident.fields[name];
-      // The facts of a trace are told below, in words.
-      const value = name === 'exception' && typeof field === 'object' ? '' : valueText(field);
-      if (value !== '') facts.push({ name: cut(cleanLine(name), factNameMax) || '?', value });
-    }
-  };
-  add(firstFacts.filter((name) => names.includes(name)));
-  if (notification.kind !== 'resolved') facts.push(...traceFacts(record));
-  add(nextFacts.filter((name) => names.includes(name)));
-  add(names.filter((name) => !firstFacts.includes(name) && !nextFacts.includes(name)));
-  for (const [name, values] of Object.entries(incident.top)) {
-    // A field with one value is told already.
-    if (values.length < 2 || facts.length >= factsMax + 2 || (values[0]?.[1] ?? 0) < telling) continue;
-    const told = values
-      .slice(0, topValues)
-      .map(([value, seen]) => `${cut(cleanLine(value), 80)} ${number(seen)}\u00d7`);
-    const more = values.length > topValues ? ', \u2026' : '';
-    facts.push({ name: `${cut(cleanLine(name), factNameMax)} (most)`, value: `${told.join(', ')}${more}` });
-  }
-  if (record !== null) {
-    const place = [record.host, record.path ?? record.source].filter((part) => part !== null && part !== '');
-    facts.push({ name: 'where', value: cut(cleanLine(place.join(' ')), factValueMax) || '?' });
-    if (record.time !== null && stamp(record.time) !== stamp(incident.first_seen_at)) {
-      facts.push({ name: 'logged', value: stamp(record.time) });
-    }
-    if (record.truncated) facts.push({ name: 'cut', value: 'the log record was longer than shown' });
-  }
-  return [...facts, ...ownFacts({ incident })];
-}
-
-function ownFacts({ incident }: Pick<Notification, 'incident'>): Fact[] {
-  const facts: Fact[] = [];
-  const labels = Object.entries(incident.labels).slice(0, labelsMax);
-  if (labels.length > 0) {
-    const text = labels.map(([name, value]) => `${cleanLine(name)}=${cleanLine(value)}`).join(' ');
-    facts.push({ name: 'labels', value: cut(text, factValueMax) });
-  }
-  if (incident.owner) facts.push({ name: 'owner', value: cut(cleanLine(incident.owner), factValueMax) });
-  return facts;
-}
-
-function valueText(value: FieldValue | undefined): string {
-  if (value === undefined || value === null) return '';
-  const text = typeof value === 'object' ? jsonText(value) : String(value);
-  return cut(cleanLine(text.slice(0, 8 * factValueMax)), factValueMax);
-}
-
-function jsonText(value: FieldValue): string {
-  try {
-    return JSON.stringify(value) ?? '';
-  } catch {
-    return '(too deep to show)';
-  }
-}
-
 function rowOf(row: IncidentRow): CardRow {
   const fresh = row.new_count > 0 && row.new_count < row.count ? `${number(row.new_count)} new of ` : '';
   const state = row.state === 'firing' ? '' : `${row.state}, `;
@@ -285,16 +192,6 @@ function footerOf({ notification, incident }: Notification): string {
         ];
   if (notification.attempt > 1) parts.push(`attempt ${notification.attempt}, may be a repeat`);
   return parts.map((part) => cut(cleanLine(part), 120)).join(' \u00b7 ');
-}
-
-/** `2026-01-05T10:00:01.123Z` -> `2026-01-05 10:00:01 UTC`; anything else stays readable. */
-function stamp(iso: string): string {
-  const found = /^(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(?:\.\d+)?Z$/.exec(iso);
-  return found ? `${found[1]} ${found[2]} UTC` : cut(cleanLine(iso), 40) || '?';
-}
-
-function number(value: number): string {
-  return Number.isFinite(value) ? Math.round(value).toLocaleString('en-US') : '?';
 }
 
 function times(count: number): string {

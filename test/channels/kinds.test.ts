@@ -250,6 +250,17 @@ describe('slack and mattermost', () => {
     expect(shown.map(({ name }) => name)).toEqual(['cause', 'at', 'where', 'labels', 'owner']);
   });
 
+  it('a digest names each incident once; good news has no steps to take', () => {
+    const digest = notificationOf('digest');
+    const message = digest.incidents.map((row) => `${row.count} x ${row.title}`).join('\n');
+    const listed = cardOf(notificationOf('digest', { incident: { message } }));
+    expect(listed.rows.length).toBeGreaterThan(0);
+    expect(listed.text).not.toContain(' x ');
+    const runbook = '1. Look at the relay';
+    expect(cardOf(notificationOf('resolved', { incident: { runbook } })).steps).toBe('');
+    expect(cardOf(notificationOf('summary', { incident: { runbook } })).steps).toBe(runbook);
+  });
+
   it('a message too long to show is shown once, and values that hardly repeat are not counted', () => {
     const message = `Task mail.send[1] raised unexpected: MaxRetriesExceededError("Can't retry mail.send args:('${'a'.repeat(30_000)}')")`;
     const card = cardOf(notificationOf('first', { incident: { message }, record: { message } }));
