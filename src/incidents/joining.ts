@@ -127,7 +127,7 @@ export class Joining {
       ...found,
       severity,
       labels: this.labels(rule, record),
-      channels: this.#route(rule, severity, this.lookup(rule, record, fields)),
+      channels: this.#route(rule, record, severity, fields),
       late,
     });
     this.#join(doc, found, size, severity);
@@ -170,8 +170,10 @@ export class Joining {
   }
 
   /** Who is told of a new incident. */
-  #route(rule: Rule, severity: Severity, lookup: Lookup): readonly string[] {
-    return routeTo(this.#settings.routes, { rule, severity }, lookup, this.#settings.accepts);
+  #route(rule: Rule, record: LogRecord, severity: Severity, fields: Fields): readonly string[] {
+    const match = { rule, severity, source: record.stream.source };
+    const lookup = this.lookup(rule, record, fields);
+    return routeTo(this.#settings.routes, match, lookup, this.#settings.accepts);
   }
 
   /**
@@ -187,7 +189,7 @@ export class Joining {
     doc.severity = severity;
     for (const channel of gone) this.#deps.accounts.dead(channel, doc.untold);
     if (gone.length > 0) doc.channels = doc.channels.filter((channel) => !gone.includes(channel));
-    const channels = this.#route(rule, severity, this.lookup(rule, record, doc.fields));
+    const channels = this.#route(rule, record, severity, doc.fields);
     const added = channels.filter((channel) => !doc.channels.includes(channel));
     if (added.length === 0 && gone.length === 0) return;
     // What is still untold is told to the new ones too: their account begins with it.

@@ -14,13 +14,12 @@ export function lookupFor(
   },
 ): (path: string) => FieldValue | undefined {
   return (path) => {
+    // A label that somebody wrote is that label, whatever a line says of itself: else it could silence its own match.
+    const label = path.startsWith('labels.') ? path.slice('labels.'.length) : '';
+    if (Object.hasOwn(facts.labels, label)) return facts.labels[label];
     const own = lookupField(fields, path);
     if (own !== undefined) return own;
     if (path === 'rule') return facts.rule.id;
-    if (path.startsWith('labels.')) {
-      const label = path.slice('labels.'.length);
-      return Object.hasOwn(facts.labels, label) ? facts.labels[label] : undefined;
-    }
     const { record } = facts;
     switch (path) {
       case 'source':
@@ -54,21 +53,20 @@ export function louder(a: Severity, b: Severity): Severity {
 }
 
 /**
- * Channels by the routes and the rule's own `notify`, each once, those that are told from this severity on. The rule's id, its labels
- * and the severity are what they are, whatever fields of that name a line has: a line must not lead its own match away.
+ * Channels by the routes and the rule's own `notify`, each once, those that are told from this severity on. The rule's id, the
+ * severity, the source and labels are what they are, whatever fields of that name a line has: a line must not lead its own match away.
  */
 export function routeTo(
   routes: readonly Route[],
-  match: { readonly rule: Rule; readonly severity: Severity },
+  match: { readonly rule: Rule; readonly severity: Severity; readonly source: string },
   lookup: (path: string) => FieldValue | undefined,
   accepts: (channel: string, severity: Severity) => boolean,
 ): readonly string[] {
-  const { rule, severity } = match;
+  const { rule, severity, source } = match;
   const known = (path: string): FieldValue | undefined => {
     if (path === 'rule') return rule.id;
     if (path === 'severity') return severity;
-    const label = path.startsWith('labels.') ? path.slice('labels.'.length) : '';
-    return Object.hasOwn(rule.labels, label) ? rule.labels[label] : lookup(path);
+    return path === 'source' ? source : lookup(path);
   };
   const channels = new Set<string>();
   for (const route of routes) {

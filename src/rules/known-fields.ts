@@ -69,10 +69,8 @@ export function checkFields(
     const head = field.split(/[.[]/)[0] ?? field;
     if (among.has(field) || among.has(head)) return;
     const near = nearest(head, among);
-    const hint =
-      near === null
-        ? `capture it with (?<${head}>...), or compute it under \`fields:\`; where JSON lines bring it, say so: \`where: { ${field}: { exists: true } }\``
-        : `did you mean "${near}"?`;
+    const give = `capture it with (?<${head}>...), or compute it under \`fields:\`; where JSON lines bring it, say so: \`where: { ${field}: { exists: true } }\``;
+    const hint = near === null ? give : `did you mean "${near}"? Else ${give}`;
     reading.warn('W_UNKNOWN_FIELD', node, `${what} "${field}", which no pattern or format gives`, hint);
   };
   const withStory = new Set([...known, 'collected']);

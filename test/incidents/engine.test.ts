@@ -3,7 +3,7 @@ import { isBalanced } from '../../src/incidents/accounts.ts';
 import type { Silence } from '../../src/model/intent.ts';
 import { memoryStore } from '../../src/state/memory.ts';
 import { rig } from '../support/engine-rig.ts';
-import { aHit, aRule, start } from '../support/make.ts';
+import { aHit, aRecord, aRule, start } from '../support/make.ts';
 
 const second = 1000;
 const minute = 60_000;
@@ -266,21 +266,33 @@ describe('storms', () => {
 });
 
 describe('who is told', () => {
-  it('a line can not lead its match away with fields named like rule, severity or a label', () => {
+  it('a line can not lead its match away with fields named like rule, severity, source or a label', () => {
     const rule = aRule({ labels: { team: 'data' }, severity: [{ when: [], is: 'error' }] });
+    const { source } = aRecord().stream;
     const glob = (field: string, pattern: string) => ({
       field,
       operators: [{ op: 'glob' as const, patterns: [pattern] }],
     });
-    const routes = [
-      {
-        where: [glob('rule', rule.id), glob('severity', 'error'), glob('labels.team', 'data')],
-        notify: ['eng'],
-        also: false,
-      },
+    const where = [
+      glob('rule', rule.id),
+      glob('severity', 'error'),
+      glob('source', source),
+      glob('labels.team', 'data'),
+      glob('labels.env', 'test'),
     ];
-    const { match, told } = rig([rule], { routes });
-    match(rule, { task: 'a', rule: 'other', severity: 3, labels: { team: 'x' }, 'labels.team': 'x' }, start);
+    const { match, told, store, engine } = rig([rule], { routes: [{ where, notify: ['eng'], also: false }] });
+    const silence: Silence = {
+      id: 's',
+      rule: null,
+      where: { 'labels.env': 'staging' },
+      startsAt: start,
+      endsAt: start + hour,
+      comment: null,
+    };
+    store.table<Silence>('silences').put('s', silence, null);
+    engine.reloadSilences();
+    const forged = { rule: 'other', severity: 3, source: 'x', labels: { team: 'x', env: 'staging' } };
+    match(rule, { task: 'a', ...forged, 'labels.team': 'x' }, start);
     expect(told.flatMap(({ intent }) => intent.channels)).toEqual(['eng']);
   });
 
