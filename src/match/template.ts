@@ -52,6 +52,8 @@ function liquid(): Liquid {
       parseLimit,
       memoryLimit,
       dynamicPartials: false,
+      // Objects and lists show as they do in a plain template.
+      outputEscape: asText,
       // No template may reach a file.
       fs: {
         exists: async () => false,

@@ -239,6 +239,19 @@ describe('templates', () => {
     expect(render('{{ task | upcase }}{% if n > 1 %}s{% endif %}', { task: 'a', n: 2 })).toBe('As');
   });
 
+  it('show objects and lists the same way, whether there is logic beside them or not', () => {
+    const scope = {
+      exception: { type: 'E', frames: ['a', 'b'] },
+      list: ['x', 'y'],
+      no: null,
+      yes: true,
+      n: 2.5,
+    };
+    const plain = '{{ exception }} {{ list }} {{ no }} {{ yes }} {{ n }}';
+    expect(render(plain, scope)).toBe('{"type":"E","frames":["a","b"]} xy  true 2.5');
+    expect(render(`${plain}{% if x %}{% endif %}`, scope)).toBe(render(plain, scope));
+  });
+
   it('tell the names they need', () => {
     const plain = parseTemplate('{{ a }} {{ b.c }} {{ a }}');
     const rich = parseTemplate('{{ a | default: d }}{% for x in list.items %}{{ x }}{% endfor %}');
