@@ -80,14 +80,19 @@ export type WordFacts = Pick<
   IncidentBody,
   'id' | 'rule' | 'title' | 'message' | 'severity' | 'labels' | 'count' | 'first_seen_at' | 'last_seen_at'
 > &
-  Partial<Pick<IncidentBody, 'fingerprint' | 'fields' | 'description' | 'runbook' | 'owner'>>;
+  Partial<
+    Pick<
+      IncidentBody,
+      'fingerprint' | 'state' | 'resolved_at' | 'fields' | 'description' | 'runbook' | 'owner'
+    >
+  >;
 
 /** The body of a digest, a fold, a test or a word of the daemon itself: all of its count is new. */
 export function wordBody(facts: WordFacts): IncidentBody {
   return {
     id: facts.id,
     fingerprint: facts.fingerprint ?? `v1:${facts.id}`,
-    state: 'firing',
+    state: facts.state ?? 'firing',
     rule: facts.rule,
     title: facts.title,
     message: facts.message,
@@ -98,7 +103,7 @@ export function wordBody(facts: WordFacts): IncidentBody {
     new_count: facts.count,
     first_seen_at: facts.first_seen_at,
     last_seen_at: facts.last_seen_at,
-    resolved_at: null,
+    resolved_at: facts.resolved_at ?? null,
     top: {},
     description: facts.description ?? null,
     runbook: facts.runbook ?? null,

@@ -168,8 +168,21 @@ function withNews(notification: Notification, newCount: number): Notification {
   return { ...notification, incident: { ...notification.incident, new_count: newCount } };
 }
 
+function isOver(row: IncidentRow): boolean {
+  return row.state === 'resolved';
+}
+
+/** What came, in how many incidents, and how many of them are over. */
+function digestTitle({ rows, told, unnamed }: Taken): string {
+  const incidents = rows.length + unnamed.opened;
+  const over = rows.filter(({ row }) => isOver(row)).length;
+  const named = `${incidents} ${incidents === 1 ? 'incident' : 'incidents'}`;
+  if (told === 0 && over === incidents) return `${named} resolved`;
+  return `${told} more in ${named}${over > 0 ? `, ${over} of them resolved` : ''}`;
+}
+
 function digestOf(channel: string, sequence: number, taken: Taken, now: number): Notification {
-  const { rows: waiting, told, severity, unnamed } = taken;
+  const { rows: waiting, told, severity } = taken;
   const rows: readonly IncidentRow[] = waiting.map((one) => one.row);
   const first = waiting[0];
   const rules = [...new Set(rows.map((row) => row.rule))];
@@ -180,15 +193,15 @@ function digestOf(channel: string, sequence: number, taken: Taken, now: number):
     .digest('hex')
     .slice(0, 16);
   const at = new Date(now).toISOString();
-  const incidents = rows.length + unnamed.opened;
   const incident = wordBody({
     id,
     rule: rules.length === 1 ? (rules[0] ?? '') : 'tocsin-digest',
-    title: `${told} more in ${incidents} ${incidents === 1 ? 'incident' : 'incidents'}: the budget of this channel was used up`,
+    title: `${digestTitle(taken)}: the budget of this channel was used up`,
     message: rowsText(rows),
     severity,
     labels: first?.row.labels ?? {},
     count: told,
+    ...(rows.every(isOver) ? { state: 'resolved', resolved_at: at } : {}),
     first_seen_at: waiting.reduce(
       (least, one) => (one.firstSeenAt < least ? one.firstSeenAt : least),
       first?.firstSeenAt ?? at,

@@ -57,4 +57,33 @@ describe('the desk', () => {
     made.tick(start + minute + 1);
     expect(out()).toEqual(['summary b 5/5 covers 2+3']);
   });
+
+  // Was: "0 more in 2 incidents", as if they went on.
+  it('says of a digest how many of its incidents are over', () => {
+    const { desk: made, about } = desk(1);
+    const titles = (): string[] =>
+      made.takeFresh().map(({ notification: { incident } }) => `${incident.state}: ${incident.title}`);
+    const over = (id: string) => {
+      const intent = about(id, 'error', { count: 1, news: 0, repeats: 0 });
+      const row = { ...intent.row, state: 'resolved' as const };
+      const incident = { ...intent.notification.incident, state: 'resolved' as const, new_count: 0 };
+      return {
+        ...intent,
+        row,
+        cover: { opened: 0, repeats: 0 },
+        notification: { ...intent.notification, incident },
+      };
+    };
+    made.take(about('a', 'error', { count: 1, news: 1, repeats: 0 }), start);
+    for (const id of ['b', 'c']) made.take(over(id), start + 1);
+    titles();
+    made.tick(start + minute + 1);
+    expect(titles()).toEqual(['resolved: 2 incidents resolved: the budget of this channel was used up']);
+    made.take(over('d'), start + minute + 2);
+    made.take(about('e', 'error', { count: 1, news: 1, repeats: 0 }), start + minute + 3);
+    made.tick(start + 3 * minute);
+    expect(titles()).toEqual([
+      'firing: 1 more in 2 incidents, 1 of them resolved: the budget of this channel was used up',
+    ]);
+  });
 });
