@@ -6,9 +6,9 @@ import type { MatchRole } from '../model/match.ts';
 import type { Conditions, Rule } from '../model/rule.ts';
 import { type BlockPattern, blockPattern } from './block-pattern.ts';
 import { BlockTest } from './block-test.ts';
-import { type CompiledConditions, capturedNames, compileConditions } from './conditions.ts';
+import { type CompiledConditions, capturedNames, compileConditions, type KnownTests } from './conditions.ts';
 import { compilePattern } from './regex.ts';
-import { parseTemplate, type Template } from './template.ts';
+import { type ParsedTemplate, parseTemplate, type Template } from './template.ts';
 
 /** One rule in one role. */
 export interface Entry {
@@ -17,6 +17,8 @@ export interface Entry {
   readonly conditions: CompiledConditions;
   /** Computed fields that need no story, for `match` only. */
   readonly computed: readonly { readonly name: string; readonly template: Template }[];
+  /** `where` asks for one of them. */
+  readonly testsComputed: boolean;
 }
 
 export interface CompiledRules {
@@ -51,11 +53,12 @@ function roles(rule: Rule): [MatchRole, Conditions][] {
 }
 
 /** Computed fields that can be known from the record alone: no story, and none that itself waits for the story. */
-function computedFields(rule: Rule): Entry['computed'] {
+function computedFields(rule: Rule, parsedOnce: Map<string, ParsedTemplate>): Entry['computed'] {
   const waiting = new Set(['collected']);
   const known: { name: string; template: Template }[] = [];
   for (const { name, template } of rule.fields) {
-    const parsed = parseTemplate(template);
+    const parsed = parsedOnce.get(template) ?? parseTemplate(template);
+    parsedOnce.set(template, parsed);
     if (!parsed.ok) continue;
     if (parsed.template.variables.some((path) => waiting.has(path.split('.')[0] ?? ''))) waiting.add(name);
     else known.push({ name, template: parsed.template });
@@ -70,15 +73,16 @@ export function compileRules(rules: readonly Rule[]): CompiledRules {
   const targets = new Map<string, { pattern: BlockPattern; entries: number[] }>();
   const all = rules.flatMap((rule) => roles(rule).map(([role, conditions]) => ({ rule, role, conditions })));
   all.sort((a, b) => roleOrder.indexOf(a.role) - roleOrder.indexOf(b.role));
+  // Rules of one kind look for the same texts and compute the same fields: each is asked once for a record.
+  const tests: KnownTests = new Map();
+  const templates = new Map<string, ParsedTemplate>();
   for (const { rule, role, conditions } of all) {
-    const compiled = compileConditions(conditions);
-    const computed = role === 'match' ? computedFields(rule) : [];
-    const index = entries.push({ rule, role, conditions: compiled, computed }) - 1;
-    const shadowed = new Set(
-      conditions.where.length === 0
-        ? []
-        : [...capturedNames(compiled), ...computed.map((field) => field.name)],
-    );
+    const compiled = compileConditions(conditions, tests);
+    const computed = role === 'match' ? computedFields(rule, templates) : [];
+    const names = new Set(computed.map(({ name }) => name));
+    const testsComputed = conditions.where.some(({ field }) => names.has(field.split('.')[0] ?? ''));
+    const index = entries.push({ rule, role, conditions: compiled, computed, testsComputed }) - 1;
+    const shadowed = new Set(conditions.where.length === 0 ? [] : [...capturedNames(compiled), ...names]);
     const pattern = blockPattern(conditions, shadowed);
     if (pattern === null || (pattern.literals.length === 0 && saysAlways(pattern))) {
       every.push(index);

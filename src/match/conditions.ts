@@ -4,20 +4,36 @@
  */
 import { matchesGlob } from '../model/glob.ts';
 import type { FieldValue, StreamInfo } from '../model/record.ts';
-import type { Conditions, FieldTest, TextCondition, TextScope, TextTest } from '../model/rule.ts';
+import type { Conditions, FieldTest, TextScope, TextTest } from '../model/rule.ts';
 import { groupNames } from './pattern-syntax.ts';
 import { compilePattern, type Pattern } from './regex.ts';
 import { testFields } from './where.ts';
 
-/** One text to look for. Its pattern is compiled when it is first asked: of a thousand rules most never see a candidate. */
+/**
+ * One text to look for. Its pattern is compiled when it is first asked: of a thousand rules most never see a candidate. Rules that
+ * look for the same text share one, and ask it once for a record.
+ */
 class CompiledTest {
   readonly literal: string | null;
+  /** Several conditions have it. */
+  shared = false;
   readonly #text: string;
   #pattern: Pattern | null | undefined;
+  #asked: { readonly subject: Subject; readonly scope: TextScope } | null = null;
+  #answer: Captures | null = null;
 
   constructor(test: TextTest) {
     this.literal = test.kind === 'literal' ? test.text : null;
     this.#text = test.text;
+  }
+
+  /** Whether it is there, and what it captures, as `find` gives it; the last answer is remembered. */
+  once(scope: TextScope, subject: Subject, find: () => Captures | null): Captures | null {
+    if (this.#asked?.subject !== subject || this.#asked.scope !== scope) {
+      this.#answer = find();
+      this.#asked = { subject, scope };
+    }
+    return this.#answer;
   }
 
   /** Null for one that does not compile: rules are checked before they come here; one that fails all the same never matches. */
@@ -67,20 +83,31 @@ export interface Subject {
 /** Named groups of the texts that matched. Without prototype. */
 export type Captures = Record<string, FieldValue>;
 
-function compileText(condition: TextCondition): CompiledText {
-  return {
-    all: condition.mode === 'all',
-    scope: condition.scope,
-    tests: condition.tests.map((test) => new CompiledTest(test)),
-  };
+/** The texts that a set of rules looks for, each once. */
+export type KnownTests = Map<string, CompiledTest>;
+
+function compileTest(test: TextTest, known: KnownTests): CompiledTest {
+  const key = `${test.kind} ${test.text}`;
+  const same = known.get(key);
+  if (same) {
+    same.shared = true;
+    return same;
+  }
+  const made = new CompiledTest(test);
+  known.set(key, made);
+  return made;
 }
 
-/** Compiles conditions of a valid rule. */
-export function compileConditions(conditions: Conditions): CompiledConditions {
+/** Compiles conditions of a valid rule. `known`: of all rules that are compiled together. */
+export function compileConditions(conditions: Conditions, known: KnownTests): CompiledConditions {
   return {
-    text: conditions.text.map(compileText),
+    text: conditions.text.map((text) => ({
+      all: text.mode === 'all',
+      scope: text.scope,
+      tests: text.tests.map((test) => compileTest(test, known)),
+    })),
     where: conditions.where,
-    except: conditions.except.map(compileConditions),
+    except: conditions.except.map((except) => compileConditions(except, known)),
     from: conditions.from,
   };
 }
@@ -113,6 +140,17 @@ function testText(test: CompiledTest, text: string, bytes: Buffer, into: Capture
 }
 
 function holdsIn(test: CompiledTest, scope: TextScope, subject: Subject, into: Captures | null): boolean {
+  if (!test.shared || test.literal !== null) return looksIn(test, scope, subject, into);
+  const found = test.once(scope, subject, () => {
+    const captures: Captures = Object.create(null);
+    return looksIn(test, scope, subject, captures) ? captures : null;
+  });
+  if (found === null) return false;
+  if (into !== null) for (const name in found) into[name] ??= found[name] as FieldValue;
+  return true;
+}
+
+function looksIn(test: CompiledTest, scope: TextScope, subject: Subject, into: Captures | null): boolean {
   if (scope === 'message') return testText(test, subject.message, subject.messageBytes, into);
   if (scope === 'trace')
     return subject.trace !== '' && testText(test, subject.trace, subject.traceBytes, into);

@@ -27,8 +27,10 @@ export function hitsOf(rules: CompiledRules, subject: RecordSubject, allowed: re
     const entry = entries[at];
     if (entry === undefined || !allowed[at]) continue;
     const compute = entry.computed.length === 0 ? null : computing(entry, subject);
-    const captures = evaluate(entry.conditions, subject, compute);
-    if (captures !== null) hits.push({ entry, captures });
+    const captures = evaluate(entry.conditions, subject, entry.testsComputed ? compute : null);
+    if (captures === null) continue;
+    if (!entry.testsComputed) compute?.(captures);
+    hits.push({ entry, captures });
   }
   return hits;
 }

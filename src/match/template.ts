@@ -116,18 +116,49 @@ class PlainTemplate implements Template {
   }
 }
 
+/** A list, or an object that may have changed inside. */
+const notPlain = Symbol('not plain');
+
+/** The plain value that a path leads to, or that stands on its way (Liquid knows the size of a text); `notPlain` where there is none. */
+function plainAt(scope: Readonly<Record<string, unknown>>, path: readonly string[]): unknown {
+  let value: unknown = scope;
+  for (const name of path) {
+    if (value === null || typeof value !== 'object') return value;
+    if (value !== scope && !Object.hasOwn(value, name)) return notPlain;
+    value = (value as Record<string, unknown>)[name];
+  }
+  return value !== null && typeof value === 'object' ? notPlain : value;
+}
+
+/** What gives another result each time: the clock, and chance. */
+const changing = /\b(?:now|today|sample)\b/;
+
 class LiquidTemplate implements Template {
   readonly text: string;
   readonly variables: readonly string[];
   readonly #nodes: LiquidNode[];
+  readonly #paths: readonly (readonly string[])[] | null;
+  /** What it gave last, and for which values: rules that share a template ask it for one record in turn. */
+  #last: { readonly values: readonly unknown[]; readonly text: string } | null = null;
 
   constructor(text: string, nodes: LiquidNode[], variables: readonly string[]) {
     this.text = text;
     this.#nodes = nodes;
     this.variables = variables;
+    const told = !changing.test(text) && !variables.some((path) => path.includes('['));
+    this.#paths = told ? variables.map((path) => path.split('.')) : null;
   }
 
   render(scope: Readonly<Record<string, unknown>>): string {
+    if (this.#paths === null) return this.#render(scope);
+    const values = this.#paths.map((path) => plainAt(scope, path));
+    if (values.includes(notPlain)) return this.#render(scope);
+    if (this.#last === null || values.some((value, index) => value !== this.#last?.values[index]))
+      this.#last = { values, text: this.#render(scope) };
+    return this.#last.text;
+  }
+
+  #render(scope: Readonly<Record<string, unknown>>): string {
     try {
       return String(liquid().renderSync(this.#nodes, scope)).slice(0, maxOutput);
     } catch {

@@ -31,9 +31,9 @@ export class CommittedRows {
     this.#isHidden = isHidden;
   }
 
-  /** The row of a key, hidden or not. */
-  get(key: string): Row | undefined {
-    return this.#read<Row | undefined>(undefined, (sql) => sql.get.get(key));
+  /** The row of a key, hidden or not; null where the disk can't say. */
+  get(key: string): Row | undefined | null {
+    return this.#read<Row | undefined | null>(undefined, (sql) => sql.get.get(key), null);
   }
 
   /** Whether there is a row of a key, hidden or not. A failed look counts as yes: a deletion too many harms nobody, a row that comes back does. */

@@ -9,6 +9,9 @@ import { checkedKey, decodeDocument, documentSum, encodeDocument } from './docum
 import { compareDue, compareKeys, DueHeap } from './due-heap.ts';
 import type { Database, Row } from './sqlite.ts';
 
+/** Keys remembered as absent: most matches ask for a few that are not there, several times each. */
+const absentMax = 1_000;
+
 /** The disk, as a table sees it. */
 export interface Disk {
   readonly read: ReadDisk;
@@ -42,7 +45,8 @@ export class DocumentTable<T> implements Table<T> {
   readonly #cache = new Map<string, Cached<T>>();
   readonly #heap: DueHeap;
   readonly #rows: CommittedRows;
-  #lastMiss: string | null = null;
+  /** Keys that were asked for lately and that no committed row has. */
+  readonly #absent = new Set<string>();
   /** After a commit of unknown outcome no memory of what is on disk is trusted. */
   #inDoubt = false;
 
@@ -64,12 +68,10 @@ export class DocumentTable<T> implements Table<T> {
       this.#cache.set(name, cached);
       return cached.value;
     }
+    if (this.#absent.has(name)) return undefined;
     const row = this.#rows.get(name);
-    if (row === undefined) {
-      this.#lastMiss = name;
-      return undefined;
-    }
-    return this.#take(row);
+    if (row === undefined) this.#miss(name);
+    return row ? this.#take(row) : undefined;
   }
 
   put(key: string, value: T, dueAt: number | null): void {
@@ -80,7 +82,7 @@ export class DocumentTable<T> implements Table<T> {
     const name = checkedKey(key);
     const pending = this.#pending.get(name);
     if (pending === undefined) {
-      const onDisk = this.#cache.delete(name) ? true : this.#lastMiss === name ? false : null;
+      const onDisk = this.#cache.delete(name) ? true : this.#absent.delete(name) ? false : null;
       this.#pending.set(name, {
         value,
         dueAt,
@@ -208,7 +210,6 @@ export class DocumentTable<T> implements Table<T> {
     this.#pending.clear();
     this.#heap.clear();
     this.#rows.settle(this.#inDoubt ? null : change);
-    this.#lastMiss = null;
     this.#inDoubt = false;
   }
 
@@ -216,7 +217,7 @@ export class DocumentTable<T> implements Table<T> {
   distrust(): void {
     this.#inDoubt = true;
     this.#rows.distrust();
-    this.#lastMiss = null;
+    this.#absent.clear();
     for (const pending of this.#pending.values()) pending.onDisk = null;
   }
 
@@ -231,10 +232,18 @@ export class DocumentTable<T> implements Table<T> {
     this.distrust();
   }
 
+  #miss(key: string): void {
+    // In doubt a row may come back with the next connection.
+    if (this.#inDoubt) return;
+    if (this.#absent.size >= absentMax) this.#absent.clear();
+    this.#absent.add(key);
+  }
+
   #isOnDisk(key: string, pending: Pending<T> | undefined): boolean {
     if (pending?.bad) return true;
     if (pending === undefined && this.#cache.has(key)) return true;
     if (pending?.onDisk != null) return pending.onDisk;
+    if (pending === undefined && this.#absent.has(key)) return false;
     const found = this.#rows.has(key);
     if (pending !== undefined) pending.onDisk = found;
     return found;

@@ -57,6 +57,55 @@ const chained = [
   'ValueError: two',
 ].join('\n');
 
+describe('rules that look for the same text', () => {
+  const task = 'task (?<task>\\w+)(?: of (?<owner>\\w+))?';
+  const named = (matches: readonly RecordMatch[]) =>
+    matches.map(({ hits }) => hits.map(({ rule: one, fields }) => [one.id, { ...fields }]));
+
+  it('each get what it captures, for each record anew', () => {
+    const rules = [
+      rule('one', task),
+      rule('two', conditions({ text: [text([task])], where: [] })),
+      rule('other', conditions({ text: [text(['(?<owner>\\w+) says']), text([task])] })),
+      rule('except', conditions({ text: [text(['task'])], except: [conditions({ text: [text([task])] })] })),
+    ];
+    expect(named(read('ann says task a of bob\ntask b\ntask  c\n', rules, { multiline: 'none' }))).toEqual([
+      [
+        ['one', { task: 'a', owner: 'bob' }],
+        ['two', { task: 'a', owner: 'bob' }],
+        ['other', { task: 'a', owner: 'ann' }],
+      ],
+      [
+        ['one', { task: 'b' }],
+        ['two', { task: 'b' }],
+      ],
+      [['except', {}]],
+    ]);
+  });
+
+  it('in the message and in the trace are told apart', () => {
+    const rules = (['message', 'trace', 'record'] as const).map((scope) =>
+      rule(scope, conditions({ text: [text([task], { scope })] })),
+    );
+    const lines = `2026-01-05 10:00:00 ERROR task a\n${chained}\n  task b\n2026-01-05 10:00:01 ERROR no\n${chained}\n  task c\n`;
+    expect(
+      named(read(lines, rules)).map((hits) =>
+        hits.map(([id, fields]) => [id, (fields as { task: string }).task]),
+      ),
+    ).toEqual([
+      [
+        ['message', 'a'],
+        ['trace', 'b'],
+        ['record', 'a'],
+      ],
+      [
+        ['trace', 'c'],
+        ['record', 'c'],
+      ],
+    ]);
+  });
+});
+
 describe('records', () => {
   it("a traceback belongs to Celery's header line, chained blocks too", () => {
     const [match] = read(`${head}Task a[1] raised unexpected: ValueError('two')\n${chained}\n`);

@@ -252,6 +252,35 @@ describe('templates', () => {
     expect(render(`${plain}{% if x %}{% endif %}`, scope)).toBe(render(plain, scope));
   });
 
+  it('give for each record what its own values say, however often they are asked', () => {
+    const parsed = parseTemplate(
+      '{% if trace.size > 3 %}long{% else %}{{ trace | default: "none" }}{% endif %} {{ list[at] }} {{ e.type | upcase }}',
+    );
+    if (!parsed.ok) throw new Error(parsed.message);
+    const { template } = parsed;
+    const list = ['a', 'b'];
+    const e = { type: 'x' };
+    expect(template.render({ trace: 'ab', list, at: 0, e })).toBe('ab a X');
+    expect(template.render({ trace: 'abcd', list, at: 0, e })).toBe('long a X');
+    expect(template.render({ trace: 'abcd', list, at: 1, e })).toBe('long b X');
+    e.type = 'y';
+    list[1] = 'c';
+    expect(template.render({ trace: 'abcd', list, at: 1, e })).toBe('long c Y');
+    expect(template.render({ list, at: 1, e })).toBe('none c Y');
+
+    const simple = parseTemplate('{% if trace.size > 3 %}long{% else %}{{ e.type }}{{ trace }}{% endif %}');
+    if (!simple.ok) throw new Error(simple.message);
+    const texts = [
+      { trace: 'ab', e },
+      { trace: 'ab', e: { type: 'z' } },
+      { trace: 'abcd', e: { type: 'z' } },
+      { e: { type: 'z' } },
+      { trace: ['a', 'b', 'c', 'd'], e: 'text' },
+      { trace: ['a'], e: 'text' },
+    ].map((scope) => simple.template.render(scope));
+    expect(texts).toEqual(['yab', 'zab', 'long', 'z', 'long', 'a']);
+  });
+
   it('tell the names they need', () => {
     const plain = parseTemplate('{{ a }} {{ b.c }} {{ a }}');
     const rich = parseTemplate('{{ a | default: d }}{% for x in list.items %}{{ x }}{% endfor %}');
