@@ -7,10 +7,10 @@ import { loadConfig } from '../config/config.ts';
 import { testProblems } from '../daemon/keeper.ts';
 import { type RuleTestResult, runRuleTests, testDeps } from '../daemon/rule-tests.ts';
 import type { Config } from '../model/config.ts';
-import { type Problem, TocsinError } from '../model/problem.ts';
+import { type Problem, problemRows, TocsinError } from '../model/problem.ts';
 import { createPaint } from '../system/paint.ts';
 import { type CliIo, complain, exitCodes, print, wantsColour } from './io.ts';
-import { type ConfigFlags, configPathOf, loadOptions, printProblems, problemsJson } from './loading.ts';
+import { type ConfigFlags, configPathOf, loadOptions, printProblems } from './loading.ts';
 import { printReport, sendTests } from './send-test.ts';
 
 export interface CheckFlags extends ConfigFlags {
@@ -48,7 +48,7 @@ export async function check(io: CliIo, flags: CheckFlags): Promise<number> {
     : [];
   if (flags.json) {
     const sent = flags.sendTest ? { send_test: reports } : {};
-    print(io, JSON.stringify({ ok: !wrong, problems: problemsJson(problems), ...sent }, null, 2));
+    print(io, JSON.stringify({ ok: !wrong, problems: problemRows(problems), ...sent }, null, 2));
   }
   if (wrong || !parsed.ok) return exitCodes.wrong;
   return reports.every((report) => report.delivered) ? exitCodes.done : exitCodes.no;

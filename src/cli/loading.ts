@@ -86,20 +86,6 @@ export function printProblems(io: CliIo, problems: readonly Problem[], options: 
   complain(io, countProblems(problems));
 }
 
-/** Problems as other programs read them. */
-export function problemsJson(problems: readonly Problem[]): unknown[] {
-  return problems.map(({ code, level, origin, keyPath, message, hint }) => ({
-    code,
-    level,
-    file: origin.file,
-    line: origin.line,
-    column: origin.column,
-    path: keyPath,
-    message,
-    hint,
-  }));
-}
-
 /** A state directory is needed to talk to a daemon. */
 export function noConfig(): TocsinError {
   return new TocsinError(

@@ -69,12 +69,7 @@ function printStatus(io: CliIo, facts: Status, dir: string): void {
       ? `tocsin ${facts.version}, up ${facts.uptime_s} s, configuration ${facts.config.ok ? 'ok' : colour.red(configWords(facts.config))}`
       : `no daemon runs on ${dir}; this is its state`,
   );
-  for (const problem of facts.config.problems as {
-    file: string;
-    line: number;
-    message: string;
-    level: string;
-  }[]) {
+  for (const problem of facts.config.problems) {
     if (problem.level === 'error') print(io, `  ${problem.file}:${problem.line} ${problem.message}`);
   }
   if (!facts.state_ok) print(io, colour.red('the state cannot be written; alerts go on from memory'));

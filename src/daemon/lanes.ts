@@ -1,6 +1,6 @@
 /** A lane is what the sender keeps for one channel: its queue, what it is busy with, and the facts that `status` tells. */
 import type { ChannelConfig } from '../model/config.ts';
-import type { OutboxItem } from '../model/intent.ts';
+import { newItem, type OutboxItem } from '../model/intent.ts';
 import type { Notification } from '../model/notification.ts';
 import type { Channel, Delivery, Timer } from '../model/seams.ts';
 
@@ -71,7 +71,7 @@ export function newLane(name: string, config: ChannelConfig): Lane {
 
 /** A test message as an item of a lane: it is in no outbox and in no account. */
 export function testItem(channel: string, notification: Notification, now: number): OutboxItem {
-  return {
+  return newItem({
     key: '',
     channel,
     notification,
@@ -79,13 +79,7 @@ export function testItem(channel: string, notification: Notification, now: numbe
     severity: 'info',
     order: 0,
     createdAt: now,
-    queuedAt: null,
-    attempts: 0,
-    nextAttemptAt: 0,
-    lastStatus: null,
-    lastError: null,
-    plain: false,
-  };
+  });
 }
 
 /** Characters of an answer that go into a line of status. */

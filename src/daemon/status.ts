@@ -2,6 +2,7 @@
 import { isBalanced, newAccounts } from '../incidents/accounts.ts';
 import type { RuleStats } from '../incidents/docs.ts';
 import type { Ledger, OutboxItem } from '../model/intent.ts';
+import { type ProblemRow, problemRows } from '../model/problem.ts';
 import type { Store } from '../model/store.ts';
 import type { Parts } from './parts.ts';
 
@@ -37,7 +38,7 @@ export interface Status {
     readonly loaded_at: string;
     readonly ok: boolean;
     readonly origin: string;
-    readonly problems: readonly unknown[];
+    readonly problems: readonly ProblemRow[];
   };
   readonly sources: Readonly<Record<string, SourceStatus>>;
   readonly rules: Readonly<Record<string, RuleStats>>;
@@ -92,16 +93,7 @@ export function statusOf(parts: Parts): Status {
       loaded_at: new Date(parts.loadedAt).toISOString(),
       ok: loaded.origin === 'files' && !loaded.problems.some((problem) => problem.level === 'error'),
       origin: loaded.origin === 'files' && loaded.config === null ? 'before' : loaded.origin,
-      problems: loaded.problems.map(({ code, level, origin, keyPath, message, hint }) => ({
-        code,
-        level,
-        file: origin.file,
-        line: origin.line,
-        column: origin.column,
-        path: keyPath,
-        message,
-        hint,
-      })),
+      problems: problemRows(loaded.problems),
     },
     sources,
     rules,

@@ -45,6 +45,26 @@ export interface OutboxItem {
   plain: boolean;
 }
 
+/** A message that nobody tried to send yet. */
+export function newItem(
+  facts: Pick<
+    OutboxItem,
+    'key' | 'channel' | 'notification' | 'cover' | 'severity' | 'order' | 'createdAt'
+  > & {
+    readonly others?: readonly string[];
+  },
+): OutboxItem {
+  return {
+    ...facts,
+    queuedAt: null,
+    attempts: 0,
+    nextAttemptAt: 0,
+    lastStatus: null,
+    lastError: null,
+    plain: false,
+  };
+}
+
 /** The account of a channel. Every match that is routed to it is in exactly one of the seven. */
 export interface Ledger {
   matched: number;

@@ -69,6 +69,31 @@ export interface Problem {
   readonly scope: { readonly kind: 'rule' | 'channel' | 'source'; readonly name: string } | null;
 }
 
+/** A problem as other programs read it: `check --json` and `status --json`. */
+export interface ProblemRow {
+  readonly code: ProblemCode;
+  readonly level: Problem['level'];
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+  readonly path: string;
+  readonly message: string;
+  readonly hint: string | null;
+}
+
+export function problemRows(problems: readonly Problem[]): ProblemRow[] {
+  return problems.map(({ code, level, origin, keyPath, message, hint }) => ({
+    code,
+    level,
+    file: origin.file,
+    line: origin.line,
+    column: origin.column,
+    path: keyPath,
+    message,
+    hint,
+  }));
+}
+
 /** Either a value (with warnings), or everything that is wrong. */
 export type Parsed<T> =
   | { readonly ok: true; readonly value: T; readonly problems: readonly Problem[] }

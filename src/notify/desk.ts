@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { BudgetWindow } from '../model/config.ts';
-import type { Intent, OutboxItem } from '../model/intent.ts';
+import { type Intent, newItem, type OutboxItem } from '../model/intent.ts';
 import { type IncidentRow, type Notification, rowsText, wordBody } from '../model/notification.ts';
 import type { Severity } from '../model/rule.ts';
 import type { Store, Table } from '../model/store.ts';
@@ -125,7 +125,7 @@ export class Desk {
     const counter = this.#meta.get('outbox') ?? { next: 1 };
     const order = counter.next++;
     this.#meta.put('outbox', counter, null);
-    const item: OutboxItem = {
+    const item = newItem({
       key,
       channel,
       notification,
@@ -134,13 +134,7 @@ export class Desk {
       ...(channels.length > 1 ? { others: channels } : {}),
       order,
       createdAt: now,
-      queuedAt: null,
-      attempts: 0,
-      nextAttemptAt: 0,
-      lastStatus: null,
-      lastError: null,
-      plain: false,
-    };
+    });
     this.#outbox.put(key, item, null);
     this.#fresh.push(item);
   }
