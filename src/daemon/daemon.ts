@@ -105,6 +105,9 @@ export class Daemon {
         await sender.stop(stopGraceMs);
         store.setMeta('running', 'no');
       });
+      // First of all: what the rest of the start has to say is offered with its commit, and must not be taken for what was left.
+      const waiting = sender.resume(store.getMeta('running') === 'yes');
+      if (waiting > 0) options.log.info({ messages: waiting }, 'messages of the last run go out now');
       parts.engine.adopt(parts.time.now());
       parts.desk.adopt(parts.time.now());
       parts.selfWatch.doubt('source:');
@@ -112,9 +115,7 @@ export class Daemon {
       else sayRefused(words, parts.loaded, whatRuns(parts.loaded, parts.loadedAt));
       sayLoaded(words, parts.loaded, parts.config.channels);
       for (const notice of this.#notices) sayNotice(words, notice);
-      const waiting = sender.resume(store.getMeta('running') === 'yes');
       store.setMeta('running', 'yes');
-      if (waiting > 0) options.log.info({ messages: waiting }, 'messages of the last run go out now');
       prunePositions(store.positions, parts.startedAt);
       const firstStart = store.getMeta('started') === undefined;
       store.setMeta('started', new Date(parts.startedAt).toISOString());

@@ -50,6 +50,32 @@ function count(server: WebhookServer, kind: string): number {
   return Math.max(0, ...of.map((one) => one.json.incident.count));
 }
 
+describe('kill -9, and a rule removed before the next start', () => {
+  // Was: what the start itself had to say was sent twice, and its matches were delivered twice in the account.
+  it('tells the end of its incidents once, and the account balances', async () => {
+    const { dir, put, server, file } = await place();
+    const daemon = await startDaemon(dir);
+    put(1, 6);
+    await waitFor('the first words', () => server.received.length >= 8);
+    await daemon.end('SIGKILL');
+    const before = server.received.length;
+    file('rules.yaml', rules.replace(/.*id: kinds.*\n/, ''));
+    const last = await startDaemon(dir);
+    await waitFor('both ends', () => server.received.length >= before + 2);
+    const { ledger } = await until('all sent', async () => {
+      const hook = (await last.status()).channels['hook'];
+      return hook?.queued === 0 && hook.ledger.pending === 0 ? hook : undefined;
+    });
+    expect(ledger).toMatchObject({ matched: 12, balanced: true });
+    const ends = server.received.slice(before).map(({ json }) => json);
+    expect(ends.map((json) => [json.notification.kind, json.notification.attempt])).toEqual([
+      ['resolved', 1],
+      ['resolved', 1],
+    ]);
+    await last.end();
+  });
+});
+
 describe('kill -9 at a named point', () => {
   it.each([
     ['matched', [1, 20]],
