@@ -142,7 +142,7 @@ export class Parts {
     this.config = config;
     this.loaded = loaded;
     this.loadedAt = this.options.clock.now();
-    this.desk.use(config.channels);
+    this.desk.use(config.channels, now);
     this.sender.use(this.channels.make(config.channels));
     this.engine.swap(engineSettings(config), now);
     this.pipeline.use(compiled);

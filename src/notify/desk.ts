@@ -38,11 +38,16 @@ export class Desk {
     this.#gates = store.table<GateDoc>('gates', { cache: 500 });
     this.#outbox = store.table<OutboxItem>('outbox', { cache: 1_000 });
     this.#meta = store.table<{ next: number }>('counters', { cache: 10 });
-    this.use(channels);
+    this.#know(channels);
   }
 
-  /** Takes the channels of a new configuration. What waits for a channel that is gone stays until it is back or dropped. */
-  use(channels: readonly DeskChannel[]): void {
+  /** Takes the channels of a new configuration: what waits leaves when their budgets let it, and at once where the channel is gone. */
+  use(channels: readonly DeskChannel[], now: number): void {
+    this.#know(channels);
+    this.adopt(now);
+  }
+
+  #know(channels: readonly DeskChannel[]): void {
     this.#channels = new Map(channels.map((channel) => [channel.name, channel]));
   }
 
@@ -106,7 +111,7 @@ export class Desk {
         ? taken.rows[0]
         : undefined;
     const notification =
-      lone && lone.intent.incidents.length === 0
+      lone?.intent && lone.intent.incidents.length === 0
         ? withNews(lone.intent, lone.row.new_count)
         : digestOf(name, gate.sequence, taken, now);
     this.#put(name, { notification, cover: taken.cover, severity: taken.severity, channels: [name] }, now);
@@ -145,10 +150,10 @@ type Message = Pick<Intent, 'notification' | 'cover' | 'severity' | 'channels'>;
 
 /** A grave message passes those that wait: what waited of its own incident leaves with it, so that its count never goes back. */
 function withWaiting(intent: Intent, gate: GateDoc): Message {
-  const waited = takeRow(gate, intent.row.id);
+  const waited = takeRow(gate, intent.row);
   if (!waited) return intent;
   const { notification, cover, severity, channels } = intent;
-  const newCount = notification.incident.new_count + waited.row.new_count;
+  const newCount = notification.incident.new_count + waited.newCount;
   return {
     notification: withNews(notification, newCount),
     cover: addCover(cover, waited),
@@ -167,8 +172,9 @@ function isOver(row: IncidentRow): boolean {
 }
 
 /** What came, in how many incidents, and how many of them are over. */
-function digestTitle({ rows, told, unnamed }: Taken): string {
-  const incidents = rows.length + unnamed.opened;
+function digestTitle({ rows, told, cover, unnamed }: Taken): string {
+  // A fold may have more incidents than it names.
+  const incidents = Math.max(rows.length + unnamed.opened, cover.opened);
   const over = rows.filter(({ row }) => isOver(row)).length;
   const named = `${incidents} ${incidents === 1 ? 'incident' : 'incidents'}`;
   if (told === 0 && over === incidents) return `${named} resolved`;

@@ -32,7 +32,10 @@ export interface WaitingRow {
   severity: Severity;
   firstSeenAt: string;
   lastSeenAt: string;
-  intent: Notification;
+  /** The message that it leaves as, while it waits alone. */
+  intent?: Notification;
+  /** It carries the account of a whole fold. */
+  fold?: true;
 }
 
 export function newGate(): GateDoc {
@@ -109,13 +112,15 @@ function forget(doc: GateDoc, budget: readonly BudgetWindow[], now: number): voi
 
 /** Rows of a fold wait one by one, so that the digest names each of them. */
 function wait(doc: GateDoc, intent: Intent): void {
-  const rows = intent.notification.incidents.length > 0 ? intent.notification.incidents : [intent.row];
+  const fold = intent.notification.incidents.length > 0;
+  const rows = fold ? intent.notification.incidents : [intent.row];
   const { incident } = intent.notification;
   const { opened, repeats } = intent.cover;
   const whole = { opened, repeats, told: opened + repeats || incident.new_count };
   for (const [index, row] of rows.entries()) {
     // The account of a fold is of the whole: its first row carries it.
     const own = index === 0 ? whole : { opened: 0, repeats: 0, told: 0 };
+    const as = fold ? (index === 0 ? { fold: true as const } : {}) : { intent: intent.notification };
     const known = doc.waiting.find((one) => one.row.id === row.id);
     if (known) {
       known.row = { ...row, new_count: known.row.new_count + row.new_count };
@@ -125,7 +130,7 @@ function wait(doc: GateDoc, intent: Intent): void {
       if (severities.indexOf(row.severity) > severities.indexOf(known.severity))
         known.severity = row.severity;
       known.lastSeenAt = incident.last_seen_at;
-      known.intent = intent.notification;
+      Object.assign(known, as);
     } else if (doc.waiting.length < waitingRowsMax) {
       const { first_seen_at, last_seen_at } = incident;
       doc.waiting.push({
@@ -134,7 +139,7 @@ function wait(doc: GateDoc, intent: Intent): void {
         severity: row.severity,
         firstSeenAt: first_seen_at,
         lastSeenAt: last_seen_at,
-        intent: intent.notification,
+        ...as,
       });
     } else {
       doc.overflow.told = toldOf(doc.overflow) + own.told;
@@ -142,6 +147,13 @@ function wait(doc: GateDoc, intent: Intent): void {
       doc.overflow.repeats += own.repeats;
     }
   }
+  if (fold || doc.waiting.length > 1) for (const one of doc.waiting) dropMessage(one);
+}
+
+/** Rows that leave together need no messages: with hundreds of them a document would be many MiB. */
+function dropMessage(one: WaitingRow): void {
+  if (one.intent && one.intent.incidents.length > 0) one.fold = true;
+  delete one.intent;
 }
 
 /** Whether anything waits for a digest, by name or not. */
@@ -164,13 +176,21 @@ function toldOf({ told, opened, repeats }: { opened: number; repeats: number; to
   return told ?? opened + repeats;
 }
 
-/** Takes the row of one incident out of what waits. One that carries the account of a whole fold stays. */
-export function takeRow(doc: GateDoc, id: string): WaitingRow | undefined {
-  const at = doc.waiting.findIndex((one) => one.row.id === id);
-  const row = doc.waiting[at];
-  if (!row || row.intent.incidents.length > 0) return undefined;
+/**
+ * Takes what waits of one incident, of which `row` is told now. One that carries the account of a whole fold stays with that, and
+ * says what `row` says.
+ */
+export function takeRow(doc: GateDoc, row: IncidentRow): (Cover & { readonly newCount: number }) | undefined {
+  const at = doc.waiting.findIndex((one) => one.row.id === row.id);
+  const waited = doc.waiting[at];
+  if (!waited) return undefined;
+  const newCount = waited.row.new_count;
+  if (waited.fold || (waited.intent?.incidents.length ?? 0) > 0) {
+    waited.row = { ...row, new_count: 0 };
+    return { opened: 0, repeats: 0, newCount };
+  }
   doc.waiting.splice(at, 1);
-  return row;
+  return { opened: waited.opened, repeats: waited.repeats, newCount };
 }
 
 /** What left together, and what it stands for. */

@@ -4,7 +4,7 @@ import type { OutboxItem } from '../../src/model/intent.ts';
 import type { Severity } from '../../src/model/rule.ts';
 import { Desk } from '../../src/notify/desk.ts';
 import { memoryStore } from '../../src/state/memory.ts';
-import { anIntent, start } from '../support/make.ts';
+import { anIntent, aRow, start } from '../support/make.ts';
 
 const minute = 60_000;
 
@@ -85,5 +85,57 @@ describe('the desk', () => {
     expect(titles()).toEqual([
       'firing: 1 more in 2 incidents, 1 of them resolved: the budget of this channel was used up',
     ]);
+  });
+
+  // Was: the row of a fold stayed as it was, and was told after the grave word with a lower count.
+  it('tells of a row of a fold that waits what was told of its incident meanwhile', () => {
+    const { desk: made, about, out } = desk(2);
+    for (const id of ['a', 'b']) made.take(about(id, 'error', { count: 1, news: 1, repeats: 0 }), start);
+    const rows = ['c', 'd'].map((id) => aRow({ id, count: 3, new_count: 3 }));
+    made.take(anIntent({ id: 'fold', kind: 'digest', rows }), start + 1);
+    out();
+    made.take(about('c', 'critical', { count: 4, news: 1, repeats: 1 }), start + 2);
+    made.take(about('d', 'critical', { count: 5, news: 2, repeats: 1 }), start + 3);
+    expect(out()).toEqual(['summary c 4/4 covers 1+1']);
+    made.tick(start + 2 * minute);
+    const [digest] = made.takeFresh();
+    expect(digest?.notification.incidents.map(({ id, count, new_count }) => [id, count, new_count])).toEqual([
+      ['b', 1, 1],
+      ['c', 4, 0],
+      ['d', 5, 5],
+    ]);
+  });
+
+  // Was: 31 MB for three folds of 200 names, written with each commit: every row kept the whole message it came in.
+  it('F12 keeps little of each row that waits with others', () => {
+    const store = memoryStore();
+    const made = new Desk(store, [{ name: 'eng', budget: [{ count: 1, perMs: minute }] }]);
+    made.take(anIntent({ id: 'a' }), start);
+    for (let fold = 0; fold < 3; fold++) {
+      const rows = Array.from({ length: 200 }, (_, n) => aRow({ id: `${fold}-${n}` }));
+      made.take(anIntent({ id: `fold-${fold}`, kind: 'digest', rows }), start + 1);
+    }
+    expect(JSON.stringify(store.table('gates').get('eng')).length).toBeLessThan(300_000);
+  });
+
+  it('counts in the title of a digest also those that a fold did not name', () => {
+    const { desk: made } = desk(1);
+    made.take(anIntent({ id: 'a' }), start);
+    const fold = anIntent({ id: 'fold', kind: 'digest', rows: [aRow({ id: 'b' }), aRow({ id: 'c' })] });
+    made.take({ ...fold, cover: { opened: 700, repeats: 100 } }, start + 1);
+    made.tick(start + 2 * minute);
+    expect(made.takeFresh().at(-1)?.notification.incident.title).toContain('800 more in 700 incidents');
+  });
+
+  // Was: it left when the old budget would have let it, a day later.
+  it('lets what waits leave as soon as an edit of the budget lets it', () => {
+    const store = memoryStore();
+    const made = new Desk(store, [{ name: 'eng', budget: [{ count: 1, perMs: 1_440 * minute }] }]);
+    for (const id of ['a', 'b']) made.take(anIntent({ id }), start);
+    made.takeFresh();
+    made.use([{ name: 'eng', budget: [{ count: 2, perMs: minute }] }], start + 2 * minute);
+    expect(made.nextDue()).toBe(start + 2 * minute);
+    made.tick(start + 2 * minute);
+    expect(made.takeFresh()).toHaveLength(1);
   });
 });
