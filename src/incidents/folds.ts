@@ -130,9 +130,11 @@ export class Folds {
     facts: TellFacts,
   ): { intent: Intent; docs: readonly { key: string; doc: IncidentDoc }[] } {
     const docs: { key: string; doc: IncidentDoc }[] = [];
+    const own = keyOf(fold.rule, fold);
     for (const key of fold.keys) {
       const doc = this.#incidents.get(key);
-      if (!doc) continue;
+      // One that another fold speaks for by now is named by that one.
+      if (doc?.fold !== own) continue;
       doc.named = false;
       if (doc.count > doc.toldCount) docs.push({ key, doc });
     }
@@ -170,7 +172,10 @@ function keyOf(rule: string, doc: Pick<IncidentDoc, 'channels' | 'late'>): strin
 
 /** The next message of a fold names this incident, if there is room. */
 function nameIn(fold: FoldDoc, key: string, doc: IncidentDoc): void {
-  if (doc.named || fold.keys.length >= foldRowsMax) return;
+  if (doc.named) return;
+  // An earlier incident of the same key may have ended in this fold.
+  const known = fold.keys.includes(key);
+  if (!known && fold.keys.length >= foldRowsMax) return;
   doc.named = true;
-  fold.keys.push(key);
+  if (!known) fold.keys.push(key);
 }

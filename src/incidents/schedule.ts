@@ -47,7 +47,9 @@ export function decide(doc: IncidentDoc, rule: Rule, now: number): Step {
 /** When what is untold may be told. Who joined an incident that is known already hears of it at once. */
 function speakAt(doc: IncidentDoc, rule: Rule): number {
   if (doc.lastToldAt === null) return doc.holdUntil;
-  return doc.grown ? doc.lastMatchAt : remindAt(doc, rule);
+  const at = doc.grown ? Number.POSITIVE_INFINITY : remindAt(doc, rule);
+  // With `never` nothing waits but what came before an edit that said so: that is told, too.
+  return Number.isFinite(at) ? at : doc.lastMatchAt;
 }
 
 /** A quiet incident is remembered until it could have spoken again; what comes after that is a new problem. */

@@ -1,7 +1,7 @@
 /** What a fold names: in each of its words the incidents that matched since the one before. */
 import { describe, expect, it } from 'vitest';
 import { rig } from '../support/engine-rig.ts';
-import { aRule, start } from '../support/make.ts';
+import { aHit, aRule, start } from '../support/make.ts';
 
 const second = 1000;
 const minute = 60_000;
@@ -64,5 +64,42 @@ describe('a fold', () => {
       ['t5', 't6', 't7'],
     ]);
     expect(after.engine.stats(rule.id).firing).toBe(0);
+  });
+
+  // Was: twice, with twice its count in a digest.
+  it('names an incident once that ended and began again before it spoke', () => {
+    const rule = aRule();
+    const made = rig([rule]);
+    for (let n = 0; n < 7; n++) made.match(rule, { task: `t${n}` }, start + n);
+    made.hits([aHit(rule, { task: 't6' }, 'resolve')], start + 10);
+    made.match(rule, { task: 't6' }, start + 20);
+    made.tickTo(start + minute);
+    expect(digests(made).map((one) => one.incidents.map((row) => row.fields['task']))).toEqual([
+      ['t5', 't6'],
+    ]);
+  });
+
+  // Was: the first of them named it to those who had heard of it already, and its own named nothing.
+  it('leaves to another one to name what that one speaks for by now', () => {
+    const severity = [
+      {
+        when: [{ field: 'bad', operators: [{ op: 'glob' as const, patterns: ['yes'] }] }],
+        is: 'critical' as const,
+      },
+      { when: [], is: 'warning' as const },
+    ];
+    const rule = aRule({ severity, limit: { count: 1, perMs: 10 * minute } });
+    const routes = [{ where: [], notify: ['eng', 'pager'], also: false }];
+    const made = rig([rule], { routes, severities: { eng: ['warning', 'critical'], pager: ['critical'] } });
+    for (let n = 0; n < 3; n++) made.match(rule, { task: `t${n}` }, start + n);
+    made.match(rule, { task: 't2', bad: 'yes' }, start + 10);
+    made.tickTo(start + minute);
+    const named = made.told
+      .filter(({ intent }) => intent.notification.notification.kind === 'digest')
+      .map(({ intent }) => [intent.channels, intent.notification.incidents.map((row) => row.fields['task'])]);
+    expect(named).toEqual([
+      [['eng'], ['t1']],
+      [['eng', 'pager'], ['t2']],
+    ]);
   });
 });

@@ -134,4 +134,15 @@ describe('a channel that a reload takes away', () => {
     expect(told(made)).toEqual(['0 first eng 1+0']);
     expect(made.engine.accounts.of('eng')).toMatchObject({ matched: 2, pending: 2 });
   });
+
+  // Was: pending for ever, and its incident open for ever.
+  it('tells what was to be told when an edit makes its rule never remind', () => {
+    const rule = aRule();
+    const made = rig([rule]);
+    for (let n = 0; n < 3; n++) made.match(rule, { task: 't' }, start + n);
+    made.swap([{ ...rule, remindMs: [] }], start + 10);
+    made.tickTo(start + 86_400_000);
+    expect(made.kinds()).toEqual(['first:1', 'summary:3']);
+    expect(made.engine.stats(rule.id).firing).toBe(0);
+  });
 });
