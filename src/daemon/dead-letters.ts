@@ -19,6 +19,7 @@ export class DeadLetters {
   readonly #table: Table<DeadLetter>;
   /** Size of each by its key, the oldest first. Known from the first one on that is kept. */
   #sizes: Map<string, number> | null = null;
+  #sum = 0;
 
   constructor(store: Store) {
     this.#table = store.table<DeadLetter>('dead_letters', { cache: 50 });
@@ -33,8 +34,10 @@ export class DeadLetters {
     const letter: DeadLetter = { ...item, diedAt: now, why };
     const sizes = this.#known();
     this.#table.put(item.key, letter, null);
+    const size = JSON.stringify(letter).length;
+    this.#sum += size - (sizes.get(item.key) ?? 0);
     sizes.delete(item.key);
-    sizes.set(item.key, JSON.stringify(letter).length);
+    sizes.set(item.key, size);
     return { letter, forgotten: this.#makeRoom(sizes) };
   }
 
@@ -44,17 +47,15 @@ export class DeadLetters {
       (a, b) => a.value.diedAt - b.value.diedAt,
     );
     this.#sizes = new Map(letters.map(({ key, value }) => [key, JSON.stringify(value).length]));
+    for (const size of this.#sizes.values()) this.#sum += size;
     return this.#sizes;
   }
 
   #makeRoom(sizes: Map<string, number>): number {
-    let sum = 0;
-    for (const size of sizes.values()) sum += size;
     let forgotten = 0;
-    for (const [key, size] of sizes) {
-      if (sum <= lettersMax) break;
+    for (const key of sizes.keys()) {
+      if (this.#sum <= lettersMax) break;
       this.#forget(key);
-      sum -= size;
       forgotten++;
     }
     return forgotten;
@@ -62,6 +63,7 @@ export class DeadLetters {
 
   #forget(key: string): void {
     this.#table.delete(key);
+    this.#sum -= this.#sizes?.get(key) ?? 0;
     this.#sizes?.delete(key);
   }
 
