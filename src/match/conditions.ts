@@ -19,7 +19,9 @@ class CompiledTest {
   shared = false;
   readonly #text: string;
   #pattern: Pattern | null | undefined;
-  #asked: { readonly subject: Subject; readonly scope: TextScope } | null = null;
+  /** The record that was asked last, by its number: the record itself would keep the bytes of its whole chunk. */
+  #asked = -1;
+  #scope: TextScope = 'record';
   #answer: Captures | null = null;
 
   constructor(test: TextTest) {
@@ -29,9 +31,10 @@ class CompiledTest {
 
   /** Whether it is there, and what it captures, as `find` gives it; the last answer is remembered. */
   once(scope: TextScope, subject: Subject, find: () => Captures | null): Captures | null {
-    if (this.#asked?.subject !== subject || this.#asked.scope !== scope) {
+    if (this.#asked !== subject.serial || this.#scope !== scope) {
       this.#answer = find();
-      this.#asked = { subject, scope };
+      this.#asked = subject.serial;
+      this.#scope = scope;
     }
     return this.#answer;
   }
@@ -65,6 +68,8 @@ export interface CompiledConditions {
 
 /** What conditions may ask of a record. */
 export interface Subject {
+  /** Tells it from every other one, from 0. */
+  readonly serial: number;
   readonly stream: StreamInfo;
   readonly raw: string;
   /** The record without the header that the format took off. */

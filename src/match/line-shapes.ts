@@ -32,8 +32,12 @@ export function isHeader(data: Buffer, start: number, end: number): boolean {
   const at = first === 0x5b ? start + 1 : start;
   if (end - at < 16) return false;
   if (data[at + 13] === 0x3a) return isStamp(data, at, end);
-  // `ERROR 2026-11-21 10:00:00`: two capitals begin no month.
-  if (isCapital(data[at + 1])) return isCapital(first) && isStamp(data, afterLevel(data, at), end);
+  // `ERROR 2026-11-21 10:00:00`
+  if (isCapital(data[at + 1]) && isCapital(first)) {
+    const word = wordEnd(data, at);
+    const from = blanksEnd(data, word);
+    if (from > word && isStamp(data, from, end)) return isLevelName(data, at, word);
+  }
   return (
     data[at + 9] === 0x3a &&
     data[at + 12] === 0x3a &&
@@ -62,16 +66,44 @@ function isStamp(data: Buffer, at: number, end: number): boolean {
   );
 }
 
-/** Longest name of a level: `CRITICAL`, `EMERGENCY`. */
+/** Names of levels that may stand before a stamp; any other word there, as in `BETWEEN 2026-11-21 10:00:00`, is text. */
+const levelNames = [
+  'ERROR',
+  'INFO',
+  'WARNING',
+  'DEBUG',
+  'CRITICAL',
+  'WARN',
+  'FATAL',
+  'NOTICE',
+  'TRACE',
+  'SEVERE',
+  'ALERT',
+  'PANIC',
+  'EMERGENCY',
+  'EMERG',
+  'CRIT',
+  'ERR',
+].map((name) => Buffer.from(name));
+/** Longest name of a level, and blanks behind it at most. */
 const maxLevelName = 9;
+const maxBlanks = 8;
 
-/** Where the text behind a word of capitals and its blanks begins; the word's own place if it is none. */
-function afterLevel(data: Buffer, at: number): number {
-  let from = at;
-  while (from - at <= maxLevelName && isCapital(data[from])) from++;
-  if (data[from] !== 0x20) return at;
-  while (data[from] === 0x20 && from - at < 2 * maxLevelName) from++;
-  return from;
+/** Where a word of capitals ends. */
+function wordEnd(data: Buffer, start: number): number {
+  let at = start;
+  while (at - start <= maxLevelName && isCapital(data[at])) at++;
+  return at;
+}
+
+function blanksEnd(data: Buffer, start: number): number {
+  let at = start;
+  while (at - start < maxBlanks && data[at] === 0x20) at++;
+  return at;
+}
+
+function isLevelName(data: Buffer, start: number, end: number): boolean {
+  return levelNames.some((name) => name.length === end - start && startsWith(data, start, end, name));
 }
 
 function isCapital(byte: number | undefined): boolean {

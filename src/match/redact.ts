@@ -21,9 +21,10 @@ const gluedNames =
   '[a-z0-9]{0,24}(?:password|passwd|passphrase|token|api[_-]?key|secret[_-]?(?:access[_-]?)?key|client[_-]?secret)(?:\\d{1,2}|[_-]?confirm(?:ation)?)?';
 /** And those that must stand for themselves, but for what `_`, `-` or `.` joins to them. */
 const wholeNames =
-  'passcode|pass|pwd|secret|access[_-]?key(?:[_-]?id)?|(?:private|auth|signing|encryption|account)[_-]?key|credentials?|authorization|set-cookie|cookie|session[_-]?id|connection[_-]?string';
-/** A name whose value is a secret, when a value follows by `=`, `:` or as JSON or Python text. It looks back one character only: linear. */
-const secretName = `(?<![a-z0-9])(?:${gluedNames}|${wholeNames})`;
+  'passcode|pass(?!\\s?[=:]\\s?\\d{1,9}[\\s,;/]{1,4}(?:fail|skip|warn|err|total))|pwd|secret|access[_-]?key(?:[_-]?id)?|(?:private|auth|signing|encryption|account)[_-]?key|credentials?|authorization|set-cookie|cookie|session[_-]?id|connection[_-]?string';
+/** A name whose value is a secret, when a value follows by `=`, `:` or as JSON or Python text. It looks back a few characters only: linear. Not
+ * `unexpected token: 'else'` of parsers, nor `pass=3120 fail=2` of tests. */
+const secretName = `(?<![a-z0-9]|unexpected )(?:${gluedNames}|${wholeNames})`;
 
 /** The first, cheap question; linear. Whatever the rules below find must make it say yes. */
 const suspicion = compilePattern(
@@ -116,7 +117,7 @@ const forms: readonly SecretForm[] = [
   // Tokens that their services mark, and Telegram's.
   {
     pattern:
-      /\b(?:hf_|do[opr]_v1_|shp(?:at|ca|pa|ss)_|dckr_pat_|glsa_|pypi-|sntry[su]_|hvs\.|ya29\.)[\w.-]{20,400}/g,
+      /\b(?:hf_(?=[A-Za-z0-9]{20})|do[opr]_v1_|shp(?:at|ca|pa|ss)_|dckr_pat_|glsa_|pypi-Ag|sntry[su]_|hvs\.|ya29\.)[\w.-]{20,400}/g,
     group: 0,
   },
   { pattern: /(?<!\d)\d{8,12}:AA[\w-]{30,60}/g, group: 0 },
@@ -158,7 +159,12 @@ const forms: readonly SecretForm[] = [
     accept: notHarmless,
   },
   // mysql -pX, as a line or as a list of arguments
-  { pattern: /\bmysql[a-z]{0,10}["']?[\s,][^\n]{0,300}?[\s"']-p([^\s"',\]]{1,128})/g, group: 1 },
+  {
+    pattern: /\bmysql[a-z]{0,10}["']?[\s,][^\n]{0,300}?[\s"']-p([^\s"',\]]{1,128})/g,
+    group: 1,
+    // `docker run mysql -p3306:3306`
+    accept: (secret) => !/^[\d.]+:[\d.:]+$/.test(secret),
+  },
   // <Password>x</Password>
   {
     pattern: /<[\w:-]{0,30}(?:password|passwd|secret|token|apikey)>([^<\n]{1,1024})<\//gi,
@@ -189,6 +195,9 @@ const cardForms: readonly SecretForm[] = [
   { pattern: /(?<![\w.-])\d(?:[ -]?\d){12,18}(?![\w-])/g, group: 0, accept: isCardNumber },
 ];
 
+/** What code writes, as in `login(password=password)`: it goes, but a field that holds the word, `users.reset_password`, stays. */
+const nameItself =
+  /^(?:password|passwd|passphrase|passcode|pass|pwd|token|secret|key|api_?key|credentials?|authorization|cookie)$/i;
 /** Secrets of one text kept for its fields. */
 const maxSecrets = 200;
 
@@ -207,7 +216,7 @@ export function redact(text: string, bytes?: Buffer): Redaction {
       if (secret === '' || secret.includes(mark) || (accept && !accept(secret))) return whole;
       const quote = group !== 0 && /^["']/.test(secret) ? (secret[0] ?? '') : '';
       const bare = quote ? secret.slice(1, -1) : secret;
-      if (secrets.size < maxSecrets) {
+      if (secrets.size < maxSecrets && !nameItself.test(bare)) {
         secrets.add(bare);
         // A JSON line has it escaped, its fields have not.
         if (bare.includes('\\')) secrets.add(unescaped(bare));
@@ -236,9 +245,26 @@ export function redactValue(value: string, secrets: readonly string[]): string {
   let result = value;
   for (const secret of secrets) {
     if (result.length >= tellingPart && secret.includes(result)) return redacted;
-    if (result.includes(secret)) result = result.split(secret).join(redacted);
+    if (result.includes(secret))
+      result = shortWord.test(secret) ? withoutWord(result, secret) : result.split(secret).join(redacted);
   }
   return result;
+}
+
+/** So short, or so much like a word, that it may be a part of other words: `ab`, or `data` of `password=data`. */
+const shortWord = /^(?:.{1,3}|[A-Za-z_]{4,8})$/s;
+
+/** The text without a secret where that stands for itself. */
+function withoutWord(text: string, secret: string): string {
+  let result = '';
+  let from = 0;
+  for (let at = text.indexOf(secret); at >= 0; at = text.indexOf(secret, at + secret.length)) {
+    const end = at + secret.length;
+    if (/\w/.test(text[at - 1] ?? '') || /\w/.test(text[end] ?? '')) continue;
+    result += text.slice(from, at) + redacted;
+    from = end;
+  }
+  return result + text.slice(from);
 }
 
 /** The same for a value of any shape; names of fields are kept. The shape has no more levels than fields may have. */

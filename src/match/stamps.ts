@@ -171,7 +171,7 @@ function syslogStamp(text: string, at: number, zone: string, receivedAt: number)
 }
 
 /** The name of a level before the stamp, as Django's verbose form has it. */
-const levelBefore = /^([A-Z]{4,9}) {1,8}(?=\d)/;
+const levelBefore = /^([A-Z]{3,9}) {1,8}(?=\d)/;
 
 /** The stamp at the head of a line, in brackets or not, behind a level's name or not, or null. `zone` is for stamps without one. */
 export function stampOf(text: string, zone: string, receivedAt: number): Stamp | null {

@@ -23,7 +23,11 @@ export interface SubjectContext {
   readonly envelope?: EnvelopeFacts | null;
 }
 
+/** Records that were looked at so far. */
+let serials = 0;
+
 export class RecordSubject implements Subject {
+  readonly serial = serials++;
   readonly raw: string;
   readonly #context: SubjectContext;
   #head: Head | null = null;

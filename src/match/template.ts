@@ -116,22 +116,31 @@ class PlainTemplate implements Template {
   }
 }
 
-/** A list, or an object that may have changed inside. */
-const notPlain = Symbol('not plain');
-
-/** The plain value that a path leads to, or that stands on its way (Liquid knows the size of a text); `notPlain` where there is none. */
-function plainAt(scope: Readonly<Record<string, unknown>>, path: readonly string[]): unknown {
+/**
+ * Puts the plain value that a path leads to, or that stands on its way (Liquid knows the size of a text), into `values`, and at
+ * which step it was; false where there is none.
+ */
+function addPlain(
+  scope: Readonly<Record<string, unknown>>,
+  path: readonly string[],
+  values: unknown[],
+): boolean {
   let value: unknown = scope;
+  let step = 0;
   for (const name of path) {
-    if (value === null || typeof value !== 'object') return value;
-    if (value !== scope && !Object.hasOwn(value, name)) return notPlain;
+    if (value === null || typeof value !== 'object') break;
+    if (value !== scope && !Object.hasOwn(value, name)) return false;
     value = (value as Record<string, unknown>)[name];
+    step++;
   }
-  return value !== null && typeof value === 'object' ? notPlain : value;
+  values.push(value, step);
+  return value === null || typeof value !== 'object';
 }
 
-/** What gives another result each time: the clock, and chance. */
-const changing = /\b(?:now|today|sample)\b/;
+/** What gives another result each time: the clock, which dates may ask for, chance, and counters. */
+const changing = /date|sample|increment|decrement/;
+/** They count in what they are given. */
+const counters = /increment|decrement/;
 
 class LiquidTemplate implements Template {
   readonly text: string;
@@ -151,16 +160,17 @@ class LiquidTemplate implements Template {
 
   render(scope: Readonly<Record<string, unknown>>): string {
     if (this.#paths === null) return this.#render(scope);
-    const values = this.#paths.map((path) => plainAt(scope, path));
-    if (values.includes(notPlain)) return this.#render(scope);
-    if (this.#last === null || values.some((value, index) => value !== this.#last?.values[index]))
+    const values: unknown[] = [];
+    for (const path of this.#paths) if (!addPlain(scope, path, values)) return this.#render(scope);
+    if (this.#last === null || values.some((value, index) => !Object.is(value, this.#last?.values[index])))
       this.#last = { values, text: this.#render(scope) };
     return this.#last.text;
   }
 
   #render(scope: Readonly<Record<string, unknown>>): string {
     try {
-      return String(liquid().renderSync(this.#nodes, scope)).slice(0, maxOutput);
+      const own = counters.test(this.text) ? { ...scope } : scope;
+      return String(liquid().renderSync(this.#nodes, own)).slice(0, maxOutput);
     } catch {
       // A limit, or a filter that can't take this value: names are better than nothing.
       return this.text

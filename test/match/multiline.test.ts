@@ -154,6 +154,15 @@ describe('records of many lines, told without being told', () => {
     expect(heads([...first, second])).toEqual([first[0], second]);
   });
 
+  it('a word before a time begins a record only where it is a level', () => {
+    const first = '[2026-11-21 10:00:00,111: ERROR/MainProcess] query failed';
+    const second = '[2026-11-21 10:00:01,111: ERROR/MainProcess] next';
+    const query = ['SELECT * FROM a', 'UNION 2026-11-21 10:00:00', 'BETWEEN 2026-11-21 10:00:00 AND b'];
+    expect(heads([first, ...query, second])).toEqual([first, second]);
+    const levels = ['ERR', 'FATAL ', 'EMERGENCY'].map((word) => `${word} 2026-11-21 10:00:00 x`);
+    expect(heads(levels.flatMap((line) => [line, ...query]))).toEqual(levels);
+  });
+
   it('a start of its own is learned: then a line without it goes on with the record before', () => {
     const stamped = Array.from({ length: 20 }, (_, n) => `10:00:${10 + n}.123 [main] INFO - line ${n}`);
     const data = [...stamped, '10:01:00.000 [main] ERROR - two', 'lines', '10:01:01.000 [main] INFO - next'];

@@ -71,6 +71,10 @@ describe('redaction of secrets in log text', () => {
       'max_tokens=4096 tokenizer=bert-base',
       "missing fields: ['password', 'email']",
       'read it with --password-file /run/secrets/pw',
+      'Tests: pass=3120 fail=2, or pass: 3120, failed: 2',
+      "SyntaxError: Unexpected token: 'else'",
+      'hf_hub_download_to_a_cache_folder, pypi-server-0.0.1-and-a-long-name',
+      'docker run --name mysql -p3306:3306 mysql',
       'primary_key: 42, sort_key=a1b2, bypass=true1, passed=12',
     ])
       expect(redact(line).text).toBe(line);
@@ -98,5 +102,15 @@ describe('redaction of secrets in log text', () => {
     const { secrets } = redact('login with password=hunter2222 failed');
     expect(redactValue('hunter2222', secrets)).toBe('[redacted]');
     expect(redactValue('a hunter2222 b', secrets)).toBe('a [redacted] b');
+  });
+
+  it('words of code in place of a secret take nothing out of fields that hold these words', () => {
+    const { text, secrets } = redact("connect(user, password=password, secret=data)\npwd='ab'");
+    expect(text).toBe("connect(user, password=[redacted], secret=[redacted])\npwd='[redacted]'");
+    expect(redactValue('users.reset_password', secrets)).toBe('users.reset_password');
+    expect(redactValue('database.sync_table', secrets)).toBe('database.sync_table');
+    expect(redactValue('with data, ab and (ab)', secrets)).toBe(
+      'with [redacted], [redacted] and ([redacted])',
+    );
   });
 });

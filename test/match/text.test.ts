@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { stripAnsi } from '../../src/match/ansi.ts';
-import { celeryHead } from '../../src/match/celery.ts';
+import { celeryHead, headOf } from '../../src/match/celery.ts';
 import { cleanText, leadingNuls, wholeCharacters } from '../../src/match/clean.ts';
 import { fingerprintOf, normalise } from '../../src/match/fingerprint.ts';
 import { pythonHead } from '../../src/match/formats/python-heads.ts';
@@ -10,6 +10,7 @@ import { parseTemplate } from '../../src/match/template.ts';
 import { lookupField, testFields } from '../../src/match/where.ts';
 import { matchesGlob } from '../../src/model/glob.ts';
 import type { FieldOperator } from '../../src/model/rule.ts';
+import { waitFor } from '../support/wait-for.ts';
 import { origin } from './make-rule.ts';
 
 describe('terminal escapes', () => {
@@ -100,9 +101,30 @@ describe('heads', () => {
     'ERROR 2026-11-21 02:25:25,789 trace 5082 only',
     'Task a.b[c] raised unexpected: OSError()',
     'Nov 21 02:25:25 ERROR shop',
+    'ERROR in MainThread there was a problem',
+    'WARNING Stopping Worker-3 since it hangs',
+    'ERROR:http://example.com refused',
+    'ERROR:java.io.IOException: broken pipe',
+    '2026-11-21 02:25:25,789 ERROR celery is not running',
     '',
   ])('%j has no head of these', (line) => {
     expect(pythonHead(line, 'UTC', 0)).toBeNull();
+  });
+
+  it.each([
+    '5 tasks wait',
+    '42',
+    'ERROR in it',
+  ])('behind `celery.worker: ` the message begins: %j', (message) => {
+    const text = `2026-11-21 02:25:25,789 INFO celery.worker: ${message}`;
+    expect(text.slice(pythonHead(text, 'UTC', 0)?.length)).toBe(message);
+  });
+
+  it('a level of three letters before a stamp', () => {
+    expect(headOf('ERR 2026-11-21 02:25:25 full', 'auto', 'UTC', 0)).toMatchObject({
+      time: Date.UTC(2026, 10, 21, 2, 25, 25),
+      level: 'error',
+    });
   });
 
   it('stamps are read in their zone', () => {
@@ -279,6 +301,29 @@ describe('templates', () => {
       { trace: ['a'], e: 'text' },
     ].map((scope) => simple.template.render(scope));
     expect(texts).toEqual(['yab', 'zab', 'long', 'z', 'long', 'a']);
+  });
+
+  it('tell a text from a field of the same value', () => {
+    const parsed = parseTemplate('{{ e.type | upcase }}');
+    if (!parsed.ok) throw new Error(parsed.message);
+    expect(parsed.template.render({ e: 'x' })).toBe('');
+    expect(parsed.template.render({ e: { type: 'x' } })).toBe('X');
+  });
+
+  it('count anew each time, and count nothing in the fields', () => {
+    const parsed = parseTemplate('{% increment n %}{{ a }}');
+    if (!parsed.ok) throw new Error(parsed.message);
+    const scope = { a: 'x' };
+    expect([1, 2].map(() => parsed.template.render(scope))).toEqual(['0x', '0x']);
+    expect(parsed.template.render({ a: 'x', n: 7 })).toBe('7x');
+    expect(scope).toEqual({ a: 'x' });
+  });
+
+  it('a field that says now is the time of each rendering', async () => {
+    const parsed = parseTemplate('{{ at | date: "%s.%N" }}');
+    if (!parsed.ok) throw new Error(parsed.message);
+    const first = parsed.template.render({ at: 'now' });
+    await waitFor('another time', () => parsed.template.render({ at: 'now' }) !== first);
   });
 
   it('tell the names they need', () => {

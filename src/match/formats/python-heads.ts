@@ -10,19 +10,27 @@ import { levelOf, type Stamp, stampOf } from '../stamps.ts';
 const level = 'DEBUG|INFO|WARNING|ERROR|CRITICAL';
 const process = 'MainProcess|MainThread|[Bb]eat|[A-Za-z]{0,24}(?:Worker|Process|Thread)-[\\d:_-]{1,24}';
 
+/** Words of a sentence, as in `ERROR in MainThread ...`: no logger's name. */
+const notLogger =
+  '(?:[Aa]|[Aa]nd|[Aa]t|[Bb]y|[Ff]or|[Ff]rom|[Ii]n|[Oo]f|[Oo]n|[Tt]he|[Tt]o|[Ww]hen|[Ww]hile|[Ww]ith|[A-Z][a-z]+ing|[A-Z][a-z]+ed) ';
 /** `ERROR celery.app.trace ForkPoolWorker-3 Task ...`: what Python's handlers write behind a syslog header. */
-const syslogForm = new RegExp(`^(${level}) ([A-Za-z_][\\w.]{0,120}) (${process}) `);
-/** `ERROR:root:...`: what Python writes where nothing was set up. */
-const bareForm = new RegExp(`^(${level}):([A-Za-z_][\\w.]{0,120}):`);
+const syslogForm = new RegExp(`^(${level}) (?!${notLogger})([A-Za-z_][\\w.]{0,120}) (${process}) `);
+/** `ERROR:root:...`: what Python writes where nothing was set up. Not `ERROR:http://...`, nor `ERROR:java.io.IOException: ...`. */
+const bareForm = new RegExp(`^(${level}):([A-Za-z_][\\w.]{0,120}):(?![ /])`);
 /** Behind `ERROR <time>` the module, the process's number and the thread's: ` trace 5082 140000 Task ...`. */
 const djangoForm = /^ ([A-Za-z_]\w{0,60}) (\d{1,10}) (\d{1,20}) /;
 /** Behind the time: ` - celery.app.trace - ERROR - Task ...`. */
 const documentedForm = new RegExp(`^ - ([A-Za-z_][\\w.]{0,120}) - (${level}) - `);
+/** Loggers of Celery and of what it is made of. By themselves the names of two are words: `ERROR celery is down`. */
+const loggers =
+  '(?:celery|kombu)(?:\\.\\w{1,60}){1,6}|multiprocessing(?:\\.\\w{1,60}){0,6}|(?:celery|kombu)(?=[\\])>:]| {1,8}[-|] )';
 /** One part of a head, in brackets or not, with what stands between it and the next one. */
 const anyPart = new RegExp(
-  `[[(<]?(?:(?<level>${level})|(?<logger>(?:celery|multiprocessing|kombu)(?:\\.\\w{1,60}){0,6})(?::[\\w-]{1,60}){0,2}|(?<process>${process})|(?<number>\\d{1,20}))(?![\\w.])[\\])>]?(?:[:,]? {0,8}(?:[-|:/] {1,8})?|[/:](?=\\w))`,
+  `[[(<]?(?:(?<level>${level})|(?<logger>${loggers})(?::[\\w-]{1,60}){0,2}|(?<process>${process})|(?<number>\\d{1,20}(?=\\D)))(?![\\w.])[\\])>]?(?:[:,]? {0,8}(?:[-|:/] {1,8})?|[/:](?=\\w))`,
   'y',
 );
+/** A part in brackets, or with more than blanks behind it. */
+const setApart = /[\])>]|[:|/-] {0,8}$/;
 /** Parts of a head at most, and its characters. */
 const maxParts = 6;
 const maxHead = 400;
@@ -82,14 +90,21 @@ function celeryLogger(text: string, { time, zoned, end }: Stamp): Head | null {
   let worker: string | null = null;
   const lead = /^\]?[:,]? {0,8}(?:[-|] {1,8})?/.exec(text.slice(end));
   let at = end + (lead?.[0].length ?? 0);
+  let closed = false;
   for (let parts = 0; parts < maxParts; parts++) {
     anyPart.lastIndex = at;
-    const found = anyPart.exec(text)?.groups;
-    if (found === undefined) break;
+    const part = anyPart.exec(text);
+    const found = part?.groups;
+    if (part === null || found === undefined) break;
+    // Behind `celery.worker: ` stands the message, unless what looks like a part is set apart too.
+    if (closed && !setApart.test(part[0])) break;
+    // What was told is not told again: a second level is a word of the message.
+    if ((name !== null && found['level']) || (logger !== null && found['logger'])) break;
     at = anyPart.lastIndex;
     name ??= found['level'] ?? null;
     logger ??= found['logger'] ?? null;
     worker ??= found['process'] ?? null;
+    closed = name !== null && logger !== null && /: +$/.test(part[0]);
   }
   if (name === null || logger === null) return null;
   return {
