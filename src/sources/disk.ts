@@ -148,6 +148,10 @@ export function closeQuietly(fd: number): void {
  */
 const readNowBytesMax = 32 * 1024;
 
+function isReadNow(fd: number, length: number): boolean {
+  return length <= readNowBytesMax && !remoteFiles.has(fd);
+}
+
 /** Fills `target` from `at` on with bytes of `position` on; fewer than asked is the end of the file. */
 export async function readAt(
   fd: number,
@@ -156,7 +160,7 @@ export async function readAt(
   length: number,
   position: number,
 ): Promise<number> {
-  if (length <= readNowBytesMax && !remoteFiles.has(fd)) return readSync(fd, target, at, length, position);
+  if (isReadNow(fd, length)) return readSync(fd, target, at, length, position);
   return askFile(
     fd,
     () =>
@@ -164,6 +168,37 @@ export async function readAt(
         read(fd, target, at, length, position, (error, bytes) => (error ? reject(error) : resolve(bytes)));
       }),
   );
+}
+
+/** Bytes were read in this turn of the event loop; resolves with the next one. */
+let readThisTurn: Promise<void> | null = null;
+
+/**
+ * As `readAt`, one in a turn of the event loop. A read that is done at once never leaves it: without this, a file whose bytes take their
+ * time to match, or many small ones, would keep deliveries, signals and timers waiting until all of it was read.
+ */
+export async function readInTurn(
+  fd: number,
+  target: Buffer,
+  at: number,
+  length: number,
+  position: number,
+): Promise<number> {
+  const now = isReadNow(fd, length);
+  while (now && readThisTurn !== null) await readThisTurn;
+  if (now) endTurn();
+  const bytes = await readAt(fd, target, at, length, position);
+  if (!now) endTurn();
+  return bytes;
+}
+
+function endTurn(): void {
+  readThisTurn ??= new Promise((resolve) => {
+    setImmediate(() => {
+      readThisTurn = null;
+      resolve();
+    });
+  });
 }
 
 /** One name in a folder. */

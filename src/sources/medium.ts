@@ -4,7 +4,7 @@
  */
 import { createReadStream } from 'node:fs';
 import { createGunzip, gunzipSync, constants as zlib } from 'node:zlib';
-import { closeQuietly, type RawPath, readAt } from './disk.ts';
+import { closeQuietly, type RawPath, readAt, readInTurn } from './disk.ts';
 import { headBytesMax, markerBytesMax } from './identity.ts';
 
 export interface Medium {
@@ -26,7 +26,7 @@ export class FileMedium implements Medium {
   }
 
   read(target: Buffer, at: number, length: number, position: number): Promise<number> {
-    return readAt(this.fd, target, at, length, position);
+    return readInTurn(this.fd, target, at, length, position);
   }
 
   close(): void {
