@@ -117,7 +117,8 @@ export class Daemon {
       for (const notice of this.#notices) sayNotice(words, notice);
       store.setMeta('running', 'yes');
       prunePositions(store.positions, parts.startedAt);
-      const firstStart = store.getMeta('started') === undefined;
+      // `--once` reads files from their beginning, like files that appear later: `start` is about a daemon that goes on.
+      const firstStart = !options.once && store.getMeta('started') === undefined;
       store.setMeta('started', new Date(parts.startedAt).toISOString());
       parts.pipeline.commit();
       if (!options.once) await this.#listen();

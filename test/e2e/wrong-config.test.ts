@@ -232,6 +232,11 @@ describe('a wrong edit while the daemon runs', () => {
     expect(Object.keys((await daemon.status()).rules)).toEqual(['boom']);
     const self = server.received.find((one) => one.json.notification.kind === 'self');
     expect(self?.json.incident.message).toContain('What is not broken runs.');
+    // Was: what a start had to say was taken for a message of the last run, too, and posted twice.
+    expect(
+      server.received.map((one) => `${one.json.notification.kind} ${one.json.notification.attempt}`),
+    ).toEqual(['self 1', 'first 1']);
+    expect(daemon.stderr()).not.toContain('messages of the last run');
   });
 
   it('a channel whose variable is unset is set aside and told on another one; its fallback takes over', async () => {
