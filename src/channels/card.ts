@@ -147,7 +147,8 @@ function stateOf({ notification, incident, incidents }: Notification): string {
     case 'digest': {
       const rows =
         incidents.length === 0 ? '' : `${number(incidents.length)} ${plural('incident', incidents.length)}, `;
-      return `${rows}${number(count)} ${plural('match', count)} ${since}`;
+      const fresh = incident.new_count < count ? `${number(incident.new_count)} new of ` : '';
+      return `${rows}${fresh}${number(count)} ${plural('match', count)} ${since}`;
     }
     case 'resolved': {
       const lasted = Date.parse(incident.resolved_at ?? '') - Date.parse(incident.first_seen_at);

@@ -63,6 +63,8 @@ export interface FoldDoc {
   /** How many incidents it has taken in. */
   incidents: number;
   untold: { opened: number; repeats: number };
+  /** What its earlier words told; its count goes on from here. Absent until the first. */
+  toldCount?: number;
   severity: Severity;
 }
 

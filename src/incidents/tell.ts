@@ -128,7 +128,7 @@ function topOf(doc: IncidentDoc): IncidentBody['top'] {
 export function incidentBody(doc: IncidentDoc, facts: TellFacts): IncidentBody {
   const { rule } = facts;
   const scope = scopeOf(doc, facts);
-  const links = rule.links.length === 0 ? [] : linksOf(rule, facts.templates, linkScope(scope));
+  const links = rule.links.length === 0 ? [] : linksOf(rule, facts.templates, scope);
   return {
     id: doc.id,
     fingerprint: doc.fingerprint,
@@ -153,7 +153,11 @@ export function incidentBody(doc: IncidentDoc, facts: TellFacts): IncidentBody {
 }
 
 function linksOf(rule: Rule, templates: Templates, scope: Record<string, unknown>): IncidentBody['links'] {
-  return rule.links.map((link) => ({ title: link.title, url: templates.render(link.url, scope) }));
+  const encoded = linkScope(scope);
+  return rule.links.map((link) => ({
+    title: templates.render(link.title, scope),
+    url: templates.render(link.url, encoded),
+  }));
 }
 
 export function rowOf(body: IncidentBody): IncidentRow {
@@ -187,20 +191,23 @@ export function tellIncident(doc: IncidentDoc, kind: NotificationKind, facts: Te
 export function tellFold(fold: FoldDoc, rows: readonly IncidentRow[], facts: TellFacts): Intent {
   fold.sequence++;
   const { description, runbook, owner } = facts.rule;
-  const body = wordBody({
+  const untold = fold.untold.opened + fold.untold.repeats;
+  fold.toldCount = (fold.toldCount ?? 0) + untold;
+  const word = wordBody({
     id: fold.id,
     rule: fold.rule,
     title: foldTitle(fold, rows.length),
     message: rowsText(rows),
     severity: fold.severity,
     labels: facts.labels,
-    count: fold.untold.opened + fold.untold.repeats,
+    count: fold.toldCount,
     first_seen_at: iso(fold.openedAt),
     last_seen_at: iso(fold.lastMatchAt),
     description,
     runbook,
     owner,
   });
+  const body = { ...word, new_count: untold };
   return {
     channels: fold.channels,
     notification: envelope(

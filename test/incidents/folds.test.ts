@@ -30,6 +30,20 @@ describe('a fold', () => {
     ]);
   });
 
+  // Was: each word had the number of what it told as its count, which went back within one id.
+  it('counts on from word to word', () => {
+    const rule = aRule();
+    const made = rig([rule]);
+    for (let n = 0; n < 25; n++) made.match(rule, { task: `t${n}` }, start + n);
+    made.match(rule, { task: 't20' }, start + minute);
+    made.tickTo(start + 10 * minute);
+    expect(digests(made).map(({ incident }) => [incident.count, incident.new_count])).toEqual([
+      [20, 20],
+      [21, 1],
+    ]);
+    expect(new Set(digests(made).map(({ incident }) => incident.id)).size).toBe(1);
+  });
+
   // Was: the id was that of its first incident and the number of its word, so that of an earlier fold it began.
   it('has ids of its own, also where it begins with the incident that another one began with', () => {
     const severity = [
