@@ -71,7 +71,7 @@ const severityForm = forms('a severity, or a list of { when, is }', {
 
 const linkShape = object(
   {
-    title: required(text({ max: 200 }), 'What the link says.'),
+    title: required(template('a text (Liquid template)'), 'What the link says.'),
     url: required(template('a URL (Liquid template)'), 'Where it goes.'),
   },
   { what: 'a link' },

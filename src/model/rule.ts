@@ -91,9 +91,9 @@ export interface SeverityCase {
   readonly is: Severity;
 }
 
+/** Both are Liquid templates; values in `url` are percent-encoded. */
 export interface Link {
   readonly title: string;
-  /** Liquid template. */
   readonly url: string;
 }
 

@@ -93,7 +93,10 @@ function templatesOf(values: RuleValues): readonly (readonly [string, Template])
   const templates: [string, Template][] = [];
   if (values.title) templates.push(['title', values.title]);
   if (values.message) templates.push(['message', values.message]);
-  for (const link of values.links ?? []) if (link.url) templates.push(['link', link.url]);
+  for (const link of values.links ?? []) {
+    if (link.title) templates.push(['title of a link', link.title]);
+    if (link.url) templates.push(['link', link.url]);
+  }
   for (const [name, { value }] of values.fields ?? []) templates.push([`template of ${name}`, value]);
   return templates;
 }

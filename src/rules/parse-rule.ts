@@ -107,7 +107,10 @@ function build(
     labels: Object.fromEntries([...(values.labels ?? [])].map(([name, { value }]) => [name, value])),
     owner: values.owner ?? null,
     runbook: values.runbook ?? null,
-    links: (values.links ?? []).map((link) => ({ title: link.title ?? '', url: link.url?.value ?? '' })),
+    links: (values.links ?? []).map((link) => ({
+      title: link.title?.value ?? '',
+      url: link.url?.value ?? '',
+    })),
     ...counting,
     holdMs: values.hold ?? 0,
     remindMs: values.remind ?? remindDefault,

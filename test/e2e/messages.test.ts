@@ -21,7 +21,7 @@ const rules = `rules:
     description: Something went off.
     runbook: https://wiki.example.com/boom
     labels: { tier: two }
-    links: [ { title: Logs, url: 'https://logs.example.com/?q={{ what }}' } ]
+    links: [ { title: 'Logs of {{ what }}', url: 'https://logs.example.com/?q={{ what }}' } ]
     remind: [ 1s ]
     context: { before: 2 }
 `;
@@ -71,7 +71,7 @@ describe('a live daemon with a configuration', () => {
         description: 'Something went off.',
         runbook: 'https://wiki.example.com/boom',
         owner: 'ops',
-        links: [{ title: 'Logs', url: 'https://logs.example.com/?q=kitchen' }],
+        links: [{ title: 'Logs of kitchen', url: 'https://logs.example.com/?q=kitchen' }],
       },
       record: {
         source: 'app',
