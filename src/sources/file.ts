@@ -132,7 +132,10 @@ export class FileSource implements Source {
       },
       lastSeenAt: (path) => this.#open().saved.lastSeenAt(path),
       problem,
-      found: () => this.#standing.say(),
+      // What was read to its end is let go of: that it is not open any more is no news then.
+      found: () => {
+        if (!this.#draining) this.#standing.say();
+      },
       settled: () => this.#changes.settled(),
     });
   }

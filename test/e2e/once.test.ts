@@ -1,5 +1,5 @@
 /** `run --once` with a configuration of its own: what is read run by run, and what its exit code says. */
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { run } from '../support/program.ts';
@@ -43,6 +43,19 @@ describe('run --once', () => {
     server.fallback = { status: 200, body: 'ok' };
     write('boom in hall');
     expect((await once()).code).toBe(0);
+  });
+
+  // Was: of a file that was there at the first run only the records of the last ten minutes (`start`) were read.
+  it('reads files from their beginning, whatever `start` says, and goes on behind that in the next run', async () => {
+    const { dir, write, server, once } = await onceShop();
+    const file = join(dir, 'tocsin.yaml');
+    writeFileSync(file, readFileSync(file, 'utf8').replace(', start: beginning', ''));
+    write(`${at('08:00')} boom in kitchen`, `${at('12:00')} boom in hall`);
+    expect((await once()).code).toBe(0);
+    expect(told(server)).toEqual(['first Boom in kitchen 1', 'first Boom in hall 1']);
+    write(`${at('12:01')} boom in cellar`);
+    expect((await once()).code).toBe(0);
+    expect(told(server)).toEqual(['first Boom in cellar 1']);
   });
 
   it('I5 tells matches that are too late within one file in one digest, and reads an older file as on its day', async () => {
