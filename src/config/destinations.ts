@@ -116,7 +116,7 @@ function deadEndWords(rule: Rule, { severity, why }: DeadEnd): { message: string
     };
   return {
     message: `the rule "${rule.id}" tells nobody when its severity is ${severity}: what it surely leads to has a higher \`min_severity\``,
-    hint: `lower the \`min_severity\` of one, or lead what is ${severity} to another channel`,
+    hint: `lower the \`min_severity\` of one, lead what is ${severity} to another channel, or leave the rule out (\`disable\` of its pack)`,
   };
 }
 
