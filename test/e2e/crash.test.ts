@@ -57,6 +57,8 @@ describe('kill -9, and a rule removed before the next start', () => {
     const daemon = await startDaemon(dir);
     put(1, 6);
     await waitFor('the first words', () => server.received.length >= 8);
+    // What was answered and not noted yet would come again, with its id.
+    await until('all noted', async () => (await daemon.status()).channels['hook']?.queued === 0);
     await daemon.end('SIGKILL');
     const before = server.received.length;
     file('rules.yaml', rules.replace(/.*id: kinds.*\n/, ''));
