@@ -110,11 +110,12 @@ export class Desk {
       taken.rows.length === 1 && taken.unnamed.opened + taken.unnamed.repeats === 0
         ? taken.rows[0]
         : undefined;
-    const notification =
+    const { cover, severity } = taken;
+    const message =
       lone?.intent && lone.intent.incidents.length === 0
-        ? withNews(lone.intent, lone.row.new_count)
-        : digestOf(name, gate.sequence, taken, now);
-    this.#put(name, { notification, cover: taken.cover, severity: taken.severity, channels: [name] }, now);
+        ? { notification: withNews(lone.intent, lone.row.new_count), channels: lone.channels ?? [name] }
+        : { notification: digestOf(name, gate.sequence, taken, now), channels: [name] };
+    this.#put(name, { ...message, cover, severity }, now);
     this.#file(name, gate, now);
   }
 

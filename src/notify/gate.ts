@@ -32,8 +32,9 @@ export interface WaitingRow {
   severity: Severity;
   firstSeenAt: string;
   lastSeenAt: string;
-  /** The message that it leaves as, while it waits alone. */
+  /** The message that it leaves as, while it waits alone, and all channels that are told it. */
   intent?: Notification;
+  channels?: readonly string[];
   /** It carries the account of a whole fold. */
   fold?: true;
 }
@@ -120,7 +121,7 @@ function wait(doc: GateDoc, intent: Intent): void {
   for (const [index, row] of rows.entries()) {
     // The account of a fold is of the whole: its first row carries it.
     const own = index === 0 ? whole : { opened: 0, repeats: 0, told: 0 };
-    const as = fold ? (index === 0 ? { fold: true as const } : {}) : { intent: intent.notification };
+    const as = fold ? (index === 0 ? { fold: true as const } : {}) : messageOf(intent);
     const known = doc.waiting.find((one) => one.row.id === row.id);
     if (known) {
       known.row = { ...row, new_count: known.row.new_count + row.new_count };
@@ -152,8 +153,14 @@ function wait(doc: GateDoc, intent: Intent): void {
 
 /** Rows that leave together need no messages: with hundreds of them a document would be many MiB. */
 function dropMessage(one: WaitingRow): void {
-  if (one.intent && one.intent.incidents.length > 0) one.fold = true;
+  if (one.intent === undefined) return;
+  if (one.intent.incidents.length > 0) one.fold = true;
   delete one.intent;
+  delete one.channels;
+}
+
+function messageOf({ notification, channels }: Intent): Pick<WaitingRow, 'intent' | 'channels'> {
+  return { intent: notification, channels };
 }
 
 /** Whether anything waits for a digest, by name or not. */

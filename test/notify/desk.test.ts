@@ -138,4 +138,14 @@ describe('the desk', () => {
     made.tick(start + 2 * minute);
     expect(made.takeFresh()).toHaveLength(1);
   });
+
+  // Was: forgotten, so that a fallback that had been told was told once more when the channel did not take it.
+  it('knows of a message that waited alone who else is told it', () => {
+    const { desk: made } = desk(1);
+    const channels = ['eng', 'pager'];
+    for (const id of ['a', 'b']) made.take(anIntent({ id, channels }), start);
+    made.takeFresh();
+    made.tick(start + 2 * minute);
+    expect(made.takeFresh().map(({ channel, others }) => [channel, others])).toEqual([['eng', channels]]);
+  });
 });
