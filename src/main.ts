@@ -7,6 +7,12 @@ import { armFault } from './system/fault.ts';
 import { keepHeapSmall } from './system/heap.ts';
 
 keepHeapSmall(realClock);
+// A reload may be asked for while the daemon still starts: it comes when somebody listens, and is not the end of the process.
+let hangUps = 0;
+const countHangUp = (): void => {
+  hangUps++;
+};
+if (process.argv.includes('run')) process.on('SIGHUP', countHangUp);
 const { cli } = await import('./cli/cli.ts');
 
 /** A terminal is no input, and neither is /dev/null, which services are started with: both are character devices. */
@@ -39,6 +45,11 @@ const code = await cli(process.argv, {
   random: realRandom,
   onSignal: (signal, listener) => {
     process.on(signal, listener);
+    if (signal === 'SIGHUP') {
+      process.off('SIGHUP', countHangUp);
+      if (hangUps > 0) listener();
+      hangUps = 0;
+    }
     return () => process.off(signal, listener);
   },
   exitNow: (status) => process.exit(status),

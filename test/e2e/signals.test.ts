@@ -1,6 +1,6 @@
 /** Signals, closed pipes, a second daemon, and starts that end at once: nothing is lost and nobody is woken for it. */
 import { spawn } from 'node:child_process';
-import { closeSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { program, run, start, startDaemon, until } from '../support/program.ts';
@@ -95,6 +95,24 @@ describe('SIGTERM', () => {
     await startDaemon(dir);
     write('boom in kitchen');
     await waitFor('the alert', () => server.received.length === 1);
+  });
+});
+
+describe('SIGHUP', () => {
+  // Was: the end of the process, until the very last step of the start.
+  it('I3 while it starts is a reload when it has started', async () => {
+    const { dir, write, server } = await place();
+    const child = spawn(process.execPath, [program, 'run'], { cwd: dir, stdio: ['ignore', 'pipe', 'pipe'] });
+    onTestFinished(() => void child.kill('SIGKILL'));
+    let said = '';
+    child.stderr.on('data', (part: Buffer) => (said += part.toString()));
+    await waitFor('the start', () => {
+      if (existsSync(join(dir, '.tocsin'))) child.kill('SIGHUP');
+      return said.includes('tells') || child.signalCode !== null;
+    });
+    write('boom in kitchen');
+    await waitFor('the alert', () => server.received.length === 1 || child.signalCode !== null);
+    expect([child.signalCode, server.received.length]).toEqual([null, 1]);
   });
 });
 
