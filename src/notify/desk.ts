@@ -16,6 +16,7 @@ import {
   type GateDoc,
   hasWaiting,
   newGate,
+  refreshRows,
   type Taken,
   takeRow,
   takeWaiting,
@@ -149,8 +150,9 @@ export class Desk {
 /** What is put into the outbox, and all channels that it goes to. */
 type Message = Pick<Intent, 'notification' | 'cover' | 'severity' | 'channels'>;
 
-/** A grave message passes those that wait: what waited of its own incident leaves with it, so that its count never goes back. */
+/** A message may pass those that wait: what waited of its own incident leaves with it, so that no count ever goes back. */
 function withWaiting(intent: Intent, gate: GateDoc): Message {
+  refreshRows(gate, intent.notification.incidents);
   const waited = takeRow(gate, intent.row);
   if (!waited) return intent;
   const { notification, cover, severity, channels } = intent;

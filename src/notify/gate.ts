@@ -200,6 +200,16 @@ export function takeRow(doc: GateDoc, row: IncidentRow): (Cover & { readonly new
   return { opened: waited.opened, repeats: waited.repeats, newCount };
 }
 
+/** `rows` are told now, by a message that passes those that wait: what waits of them says the same, and keeps what was new of it. */
+export function refreshRows(doc: GateDoc, rows: readonly IncidentRow[]): void {
+  for (const row of rows) {
+    const waiting = doc.waiting.find((one) => one.row.id === row.id);
+    if (!waiting) continue;
+    waiting.row = { ...row, new_count: waiting.row.new_count };
+    dropMessage(waiting);
+  }
+}
+
 /** What left together, and what it stands for. */
 export interface Taken {
   readonly rows: readonly WaitingRow[];

@@ -148,4 +148,19 @@ describe('the desk', () => {
     made.tick(start + 2 * minute);
     expect(made.takeFresh().map(({ channel, others }) => [channel, others])).toEqual([['eng', channels]]);
   });
+
+  // Was: what waited of an incident was told after the fold that named it, with a lower count.
+  it.each([1, 2])('lets no count go back where a fold passes %i that wait', (waiting) => {
+    const { desk: made, about } = desk(4);
+    for (const id of ['a', 'b']) made.take(about(id, 'error', { count: 1, news: 1, repeats: 0 }), start);
+    const ids = ['c', 'd'].slice(0, waiting);
+    for (const id of ids) made.take(about(id, 'error', { count: 2, news: 2, repeats: 1 }), start + 1);
+    made.takeFresh();
+    const rows = ids.map((id) => aRow({ id, count: 5, new_count: 3 }));
+    made.take(anIntent({ id: 'fold', severity: 'critical', kind: 'digest', rows }), start + 2);
+    made.tick(start + 2 * minute);
+    const [fold, later] = made.takeFresh().map(({ notification }) => notification.incidents);
+    expect(fold?.map((row) => [row.id, row.count, row.new_count])).toEqual(ids.map((id) => [id, 5, 3]));
+    expect(later?.map((row) => [row.id, row.count, row.new_count])).toEqual(ids.map((id) => [id, 5, 2]));
+  });
 });
