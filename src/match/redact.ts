@@ -24,7 +24,7 @@ const wholeNames =
   'passcode|pass(?!\\s?[=:]\\s?\\d{1,9}[\\s,;/]{1,4}(?:fail|skip|warn|err|total))|pwd|secret|access[_-]?key(?:[_-]?id)?|(?:private|auth|signing|encryption|account)[_-]?key|credentials?|authorization|set-cookie|cookie|session[_-]?id|connection[_-]?string';
 /** A name whose value is a secret, when a value follows by `=`, `:` or as JSON or Python text. It looks back a few characters only: linear. Not
  * `unexpected token: 'else'` of parsers, nor `pass=3120 fail=2` of tests. */
-const secretName = `(?<![a-z0-9]|unexpected )(?:${gluedNames}|${wholeNames})`;
+const secretName = `(?<![a-z0-9])(?!(?<=unexpected )token: ["']?[^\\s"']{1,12}["']?(?:\\s|$))(?:${gluedNames}|${wholeNames})`;
 
 /** The first, cheap question; linear. Whatever the rules below find must make it say yes. */
 const suspicion = compilePattern(

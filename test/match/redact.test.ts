@@ -33,6 +33,8 @@ const lines: readonly (readonly [line: string, secret: string])[] = [
   ["{'SecretAccessKey': 's3cr3tpw'}", 's3cr3tpw'],
   ["stripeApiKey='s3cr3tpw'", 's3cr3tpw'],
   ['user=bob pass=s3cr3tpw', 's3cr3tpw'],
+  ['unexpected password: s3cr3tpw', 's3cr3tpw'],
+  ['unexpected token: s3cr3tpw-of-a-service', 's3cr3tpw'],
   ['password%3Ds3cr3tpw', 's3cr3tpw'],
   ["Account(password=SecretStr('s3cr3tpw'))", 's3cr3tpw'],
   ['{"token": "cut before its en', 'cut before its en'],
