@@ -183,6 +183,11 @@ function describe(silence: Silence): string {
   return `${silence.id}: ${what}, until ${new Date(silence.endsAt).toISOString()}${silence.comment === null ? '' : ` (${silence.comment})`}`;
 }
 
+/** A letter as data: with the name that `retry` and `drop` want, without the key of its row. */
+function named({ key: _, ...letter }: DeadLetter): Omit<DeadLetter, 'key'> & { readonly id: string } {
+  return { id: letterName(letter), ...letter };
+}
+
 export async function deadLetters(
   io: CliIo,
   action: string,
@@ -201,7 +206,8 @@ export async function deadLetters(
         'E_UNKNOWN',
         `there is no dead letter ${JSON.stringify(key)}; see "tocsin dead-letters list"`,
       );
-    if (flags.json || action === 'show') print(io, JSON.stringify(letters, null, 2));
+    if (flags.json || action === 'show')
+      print(io, JSON.stringify(letters.map(named), null, 2));
     else if (letters.length === 0) print(io, 'no dead letters');
     else
       for (const letter of letters)

@@ -283,7 +283,10 @@ describe('dead-letters', () => {
     const [, key = ''] = /^(\w+@hook) {2}hook {2}\S+ {2}Boom in kitchen\n {4}.*422/.exec(listed.stdout) ?? [];
     expect(key).not.toBe('');
     const shown = await run(['dead-letters', 'show', key], { cwd: dir });
-    expect(JSON.parse(shown.stdout)[0].notification.incident.title).toBe('Boom in kitchen');
+    // Was: JSON had an internal key where `retry` and `drop` want the name.
+    expect(JSON.parse(shown.stdout)).toMatchObject([
+      { id: key, notification: { incident: { title: 'Boom in kitchen' } } },
+    ]);
     const retried = await run(['dead-letters', 'retry', key], { cwd: dir });
     expect(retried.stdout).toBe(`queued again: ${key}\n`);
     await until('the delivery', async () => (await daemon.status()).channels['hook']?.ledger.notified === 1);
