@@ -154,7 +154,7 @@ const ruleEntries = list(
 export const mainKeys = {
   sources: key(
     record(nameKey, located(sourceShape), { expects: 'a map of sources, such as { worker: { file: ... } }' }),
-    'name -> exactly one kind (file, syslog, journal, http or stdin).',
+    'name -> exactly one kind (file, syslog, journal, docker, http or stdin).',
   ),
   packs: key(packs, 'Rules that ship with the program.'),
   rules: key(ruleEntries, 'Files of rules: paths or globs, relative to this file.'),

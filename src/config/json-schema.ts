@@ -8,6 +8,7 @@ import { keysOfKind } from './channel-schema.ts';
 import { mainKeys, ruleFileKeys } from './config-schema.ts';
 import { objectSchema } from './objects.ts';
 import type { JsonSchema } from './shape.ts';
+import { sourceKinds } from './source-schema.ts';
 
 const draft = 'http://json-schema.org/draft-07/schema#';
 
@@ -28,11 +29,29 @@ export function configSchema(channelKinds: readonly ChannelKind[]): JsonSchema {
     $schema: draft,
     title: 'Tocsin configuration',
     ...whole,
-    properties: { ...whole.properties, channels },
+    properties: { ...whole.properties, sources: sourcesSchema(whole.properties['sources']), channels },
+  };
+}
+
+/** Each source has exactly one kind. */
+function sourcesSchema(schema: JsonSchema | undefined): JsonSchema {
+  const { additionalProperties: source, ...rest } = schema as { readonly additionalProperties: JsonSchema };
+  return {
+    ...rest,
+    additionalProperties: { ...source, oneOf: sourceKinds.map((kind) => ({ required: [kind] })) },
   };
 }
 
 function channelSchema(kind: ChannelKind): JsonSchema {
   const schema = objectSchema(keysOfKind(kind)) as { readonly properties: Record<string, JsonSchema> };
-  return { ...schema, title: kind.type, properties: { ...schema.properties, type: { const: kind.type } } };
+  // What is secret may come from a file instead.
+  const needed = Object.entries(kind.options)
+    .filter(([, option]) => option.required)
+    .map(([name]) => ({ anyOf: [{ required: [name] }, { required: [`${name}_file`] }] }));
+  return {
+    ...schema,
+    title: kind.type,
+    properties: { ...schema.properties, type: { const: kind.type } },
+    ...(needed.length > 0 ? { allOf: needed } : {}),
+  };
 }

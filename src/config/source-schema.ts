@@ -88,6 +88,8 @@ export const sourceKeys = {
   labels: key(labels, 'Labels of everything that comes from here.'),
 };
 export type SourceValues = ReadKeys<typeof sourceKeys>;
+/** The keys that say what is read: a source has exactly one of them. */
+export const sourceKinds = ['file', 'stdin', 'syslog', 'journal', 'docker', 'http'] as const;
 /** Kinds of sources that later versions have. */
 export const laterSourceKinds = ['command', 'kafka', 'redis'] as const;
 export const sourceShape = object(sourceKeys, { what: 'a source', later: laterSourceKinds });

@@ -10,11 +10,16 @@ import { httpOf } from './http-schema.ts';
 import { journalOf } from './journal-schema.ts';
 import { originOf, quoteShort, type YamlNode } from './nodes.ts';
 import type { Reading } from './reading.ts';
-import { laterSourceKinds, lineBytesDefault, type SourceValues, startDefaultMs } from './source-schema.ts';
+import {
+  laterSourceKinds,
+  lineBytesDefault,
+  type SourceValues,
+  sourceKinds,
+  startDefaultMs,
+} from './source-schema.ts';
 import { syslogOf, syslogSideKeys } from './syslog-schema.ts';
 
-const kindKeys = ['file', 'stdin', 'syslog', 'journal', 'docker', 'http'] as const;
-type Kind = (typeof kindKeys)[number];
+type Kind = (typeof sourceKinds)[number];
 const kindWords = {
   file: 'a file',
   stdin: 'standard input',
@@ -65,7 +70,7 @@ function makeSource(
     origin,
   };
   const wrote = (key: string) => node.kind === 'map' && node.entries.some((entry) => entry.key === key);
-  const kinds = kindKeys.filter((kind) => (kind === 'stdin' ? values.stdin === true : wrote(kind)));
+  const kinds = sourceKinds.filter((kind) => (kind === 'stdin' ? values.stdin === true : wrote(kind)));
   if (kinds.length > 1) {
     const two = kinds.slice(0, 2).join(' and ');
     reading.error('E_VALUE', node, `the source "${name}" has two kinds: ${two}`, 'make two sources of it');

@@ -39,6 +39,20 @@ it('the main file: each kind of channel has its own keys', () => {
     expect.arrayContaining(['type', 'url', 'url_file', 'secret', 'secret_file', 'budget', 'fallback']),
   );
 });
+it('the main file: a source has exactly one kind, and a channel what its kind cannot do without', () => {
+  const { sources, channels } = configSchema(channelKinds)['properties'] as Record<string, any>;
+  expect(sources.additionalProperties.oneOf).toEqual(
+    ['file', 'stdin', 'syslog', 'journal', 'docker', 'http'].map((kind) => ({ required: [kind] })),
+  );
+  const needs = channels.additionalProperties.anyOf.map((kind: Node) => [kind['title'], kind['allOf']]);
+  const url = [{ anyOf: [{ required: ['url'] }, { required: ['url_file'] }] }];
+  expect(needs).toEqual([
+    ['slack', url],
+    ['mattermost', url],
+    ['webhook', url],
+    ['console', undefined],
+  ]);
+});
 it('both are plain JSON', () => {
   for (const schema of [ruleFileSchema(), configSchema(channelKinds)])
     expect(JSON.parse(JSON.stringify(schema))).toEqual(schema);
