@@ -206,8 +206,7 @@ export async function deadLetters(
         'E_UNKNOWN',
         `there is no dead letter ${JSON.stringify(key)}; see "tocsin dead-letters list"`,
       );
-    if (flags.json || action === 'show')
-      print(io, JSON.stringify(letters.map(named), null, 2));
+    if (flags.json || action === 'show') print(io, JSON.stringify(letters.map(named), null, 2));
     else if (letters.length === 0) print(io, 'no dead letters');
     else
       for (const letter of letters)
