@@ -27,7 +27,12 @@ export function segmentPattern(segment: string): RegExp {
     } else source += character.replace(/[.+^${}()|\\[\]]/g, '\\$&');
   }
   const hidden = segment.startsWith('.') ? '' : '(?!\\.)';
-  return new RegExp(`^${hidden}${source}$`, 'su');
+  try {
+    return new RegExp(`^${hidden}${source}$`, 'su');
+  } catch {
+    // A class that is none, such as `[z-a]`, stands for itself.
+    return new RegExp(`^${segment.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&')}$`, 'su');
+  }
 }
 
 export interface FolderEntry {

@@ -1,11 +1,12 @@
 /** Checked keys of a source -> its configuration, and the source that the command line's files make. Paths become absolute. */
 
-import { dirname, resolve } from 'node:path';
+import { basename, dirname, resolve } from 'node:path';
 import { isLoopbackHost, parseHostPort } from '../model/address.ts';
 import type { FileSourceConfig, SourceConfig } from '../model/config.ts';
 import type { Origin } from '../model/problem.ts';
 import type { MainValues } from './config-schema.ts';
 import { dockerOf } from './docker-schema.ts';
+import { isGlob, segmentPattern } from './glob.ts';
 import { httpOf } from './http-schema.ts';
 import { journalOf } from './journal-schema.ts';
 import { originOf, quoteShort, type YamlNode } from './nodes.ts';
@@ -126,17 +127,28 @@ function makeSource(
   };
 }
 
-/** Warns where two sources name the same file or glob: each of its lines would count twice. */
+/** A source with a glob of names in the folder of `path` that takes it too. */
+function takenByGlob(path: string, files: readonly FileSourceConfig[]): string | undefined {
+  const takes = (glob: string): boolean =>
+    dirname(glob) === dirname(path) &&
+    isGlob(basename(glob)) &&
+    segmentPattern(basename(glob)).test(basename(path));
+  return files.find(
+    ({ paths, exclude }) => exclude.length === 0 && !paths.includes(path) && paths.some(takes),
+  )?.name;
+}
+
+/** Warns where two sources name the same file or glob, or one a file that a glob of the other takes: each of its lines would count twice. */
 export function warnOfSameFiles(
   sources: readonly SourceConfig[],
   found: MainValues['sources'],
   reading: Reading,
 ): void {
   const owners = new Map<string, string>();
-  for (const source of sources) {
-    if (source.kind !== 'file') continue;
+  const files = sources.filter((source) => source.kind === 'file');
+  for (const source of files) {
     for (const path of source.paths) {
-      const owner = owners.get(path);
+      const owner = owners.get(path) ?? (isGlob(path) ? undefined : takenByGlob(path, files));
       const node = found?.get(source.name)?.entry.keyNode;
       if (owner !== undefined && owner !== source.name && node) {
         reading.warn(

@@ -400,6 +400,12 @@ channels: { eng: { type: console, fallback: { channel: eng } } }
       'w: { file: a.log }, v: { file: [b.log, ./a.log] }',
     );
     expect(places(load({ 'tocsin.yaml': text }))).toEqual(['W_SAME_FILE 1:32']);
+    const globbed = (glob: string) =>
+      `${small}${webhook}`.replace('w: { file: a.log }', `w: { file: a.log }, v: { file: ${glob} }`);
+    expect(places(load({ 'tocsin.yaml': globbed("'*.log'") }))).toEqual(['W_SAME_FILE 1:12']);
+    expect(places(load({ 'tocsin.yaml': globbed("'*.log', exclude: a.log") }))).toEqual([]);
+    expect(places(load({ 'tocsin.yaml': globbed("'b*.log'") }))).toEqual([]);
+    expect(places(load({ 'tocsin.yaml': globbed("'[z-a].log'") }))).toEqual([]);
   });
   it('G10 syslog for everybody who reaches the machine is a warning; for this machine, for names and for certificates it is none', () => {
     const warned = (syslog: string) =>
