@@ -11,9 +11,13 @@ const maxWindow = 16;
 const wideWindow = 6;
 const wideBytes = 4;
 const narrowBytes = 2;
-/** Tables of 64 Ki entries: as many as two bytes can say. */
-const tableBits = 16;
-const tableSize = 1 << tableBits;
+/**
+ * A table has 2^bits entries. The smaller, the more of it stays beside the processor; the fuller, the shorter the leaps: so it has
+ * at least so many times the entries that literals make. Two bytes have 16 bits.
+ */
+const tableBitsMin = 13;
+const tableBitsMax = 16;
+const tableRoom = 8;
 /** Knuth's multiplicative hash. */
 const golden = 0x9e3779b1;
 /** Letters of either case fall together, so that one table serves all literals. */
@@ -41,13 +45,15 @@ export class LiteralScan {
   readonly #entries: readonly Entry[];
   readonly #window: number;
   /** How far the next window can be, by the hash of the bytes at the end of this one. */
-  readonly #shifts = new Uint8Array(tableSize);
+  readonly #shifts: Uint8Array;
   /** By the same hash: 1 + the first entry whose window ends so, and behind each entry the next one. */
-  readonly #heads = new Uint16Array(tableSize);
+  readonly #heads: Uint16Array;
   readonly #nexts: Uint16Array;
   /** By the hash of the first bytes of a window: whether any window begins so. */
-  readonly #begins = new Uint8Array(tableSize);
+  readonly #begins: Uint8Array;
   readonly #step: number;
+  /** What a hash is shifted by, so that it has as many bits as the tables. */
+  readonly #drop: number;
   /** Some literal holds a line end. */
   readonly spansLines: boolean;
 
@@ -63,6 +69,11 @@ export class LiteralScan {
       skip: rarestWindow(literal.bytes, shortest, this.#step),
       patterns,
     }));
+    const bits = this.#step === wideBytes ? tableBits(entries.length * shortest) : tableBitsMax;
+    this.#drop = 32 - bits;
+    this.#shifts = new Uint8Array(1 << bits);
+    this.#heads = new Uint16Array(1 << bits);
+    this.#begins = new Uint8Array(1 << bits);
     this.#nexts = new Uint16Array(this.#entries.length + 1);
     this.#shifts.fill(shortest - this.#step + 1);
     this.#entries.forEach((entry, index) => {
@@ -85,7 +96,7 @@ export class LiteralScan {
 
   #hash(bytes: Buffer, at: number): number {
     return this.#step === wideBytes
-      ? Math.imul(bytes.readInt32LE(at) | foldWide, golden) >>> (32 - tableBits)
+      ? Math.imul(bytes.readInt32LE(at) | foldWide, golden) >>> this.#drop
       : bytes.readUInt16LE(at) | foldNarrow;
   }
 
@@ -108,16 +119,17 @@ export class LiteralScan {
   #findWide(data: Buffer, view: DataView, from: number, to: number, all: Set<number> | null): number {
     const shifts = this.#shifts;
     const begins = this.#begins;
+    const drop = this.#drop;
     const span = this.#window - wideBytes;
     const last = to - wideBytes;
     for (let at = from + span; at <= last; ) {
-      const hash = Math.imul(view.getInt32(at, true) | foldWide, golden) >>> (32 - tableBits);
+      const hash = Math.imul(view.getInt32(at, true) | foldWide, golden) >>> drop;
       const shift = shifts[hash] as number;
       if (shift !== 0) {
         at += shift;
         continue;
       }
-      const head = Math.imul(view.getInt32(at - span, true) | foldWide, golden) >>> (32 - tableBits);
+      const head = Math.imul(view.getInt32(at - span, true) | foldWide, golden) >>> drop;
       if (begins[head] === 1) {
         const found = this.#compare(data, hash, at - span, from, to, all);
         if (found >= 0) return found;
@@ -167,6 +179,11 @@ export class LiteralScan {
     }
     return -1;
   }
+}
+
+function tableBits(entries: number): number {
+  const needed = Math.ceil(Math.log2(Math.max(1, entries * tableRoom)));
+  return Math.min(tableBitsMax, Math.max(tableBitsMin, needed));
 }
 
 /** What `find` reads bytes through: made once for many searches in the same bytes. */
