@@ -177,17 +177,12 @@ let readThisTurn: Promise<void> | null = null;
  * As `readAt`, one in a turn of the event loop. A read that is done at once never leaves it: without this, a file whose bytes take their
  * time to match, or many small ones, would keep deliveries, signals and timers waiting until all of it was read.
  */
-export async function readInTurn(
-  fd: number,
-  target: Buffer,
-  at: number,
-  length: number,
-  position: number,
-): Promise<number> {
+export async function readInTurn(...asked: Parameters<typeof readAt>): Promise<number> {
+  const [fd, , , length] = asked;
   const now = isReadNow(fd, length);
   while (now && readThisTurn !== null) await readThisTurn;
   if (now) endTurn();
-  const bytes = await readAt(fd, target, at, length, position);
+  const bytes = await readAt(...asked);
   if (!now) endTurn();
   return bytes;
 }
