@@ -11,6 +11,21 @@ const digests = (made: ReturnType<typeof rig>) =>
     .map(({ intent }) => intent.notification)
     .filter((notification) => notification.notification.kind === 'digest');
 
+/** One incident may speak for itself; a bad match is critical, and the pager hears of those alone. */
+function graded() {
+  const severity = [
+    {
+      when: [{ field: 'bad', operators: [{ op: 'glob' as const, patterns: ['yes'] }] }],
+      is: 'critical' as const,
+    },
+    { when: [], is: 'warning' as const },
+  ];
+  const rule = aRule({ severity, limit: { count: 1, perMs: 10 * minute } });
+  const routes = [{ where: [], notify: ['eng', 'pager'], also: false }];
+  const made = rig([rule], { routes, severities: { eng: ['warning', 'critical'], pager: ['critical'] } });
+  return { rule, made };
+}
+
 describe('a fold', () => {
   // Was: the 200 names of its first word were the only ones for as long as it lasted.
   it('F12 names in its second word what is new, however many it named in the first', () => {
@@ -46,16 +61,7 @@ describe('a fold', () => {
 
   // Was: the id was that of its first incident and the number of its word, so that of an earlier fold it began.
   it('has ids of its own, also where it begins with the incident that another one began with', () => {
-    const severity = [
-      {
-        when: [{ field: 'bad', operators: [{ op: 'glob' as const, patterns: ['yes'] }] }],
-        is: 'critical' as const,
-      },
-      { when: [], is: 'warning' as const },
-    ];
-    const rule = aRule({ severity, limit: { count: 1, perMs: 10 * minute } });
-    const routes = [{ where: [], notify: ['eng', 'pager'], also: false }];
-    const made = rig([rule], { routes, severities: { eng: ['warning', 'critical'], pager: ['critical'] } });
+    const { rule, made } = graded();
     for (let n = 0; n < 4; n++) made.match(rule, { task: `t${n}` }, start + n);
     made.tickTo(start + minute);
     for (let n = 1; n < 4; n++) made.match(rule, { task: `t${n}`, bad: 'yes' }, start + minute + n);
@@ -95,16 +101,7 @@ describe('a fold', () => {
 
   // Was: the first of them named it to those who had heard of it already, and its own named nothing.
   it('leaves to another one to name what that one speaks for by now', () => {
-    const severity = [
-      {
-        when: [{ field: 'bad', operators: [{ op: 'glob' as const, patterns: ['yes'] }] }],
-        is: 'critical' as const,
-      },
-      { when: [], is: 'warning' as const },
-    ];
-    const rule = aRule({ severity, limit: { count: 1, perMs: 10 * minute } });
-    const routes = [{ where: [], notify: ['eng', 'pager'], also: false }];
-    const made = rig([rule], { routes, severities: { eng: ['warning', 'critical'], pager: ['critical'] } });
+    const { rule, made } = graded();
     for (let n = 0; n < 3; n++) made.match(rule, { task: `t${n}` }, start + n);
     made.match(rule, { task: 't2', bad: 'yes' }, start + 10);
     made.tickTo(start + minute);
