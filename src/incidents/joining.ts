@@ -164,9 +164,10 @@ export class Joining {
     }
     bumpTop(doc.top, fields, rule.by ?? []);
     const graver = louder(doc.severity, severity);
-    const gone = doc.channels.filter((channel) => !this.#settings.accepts(channel, 'critical'));
-    if (graver !== doc.severity || gone.length > 0)
-      this.#reroute(doc, rule, record, { severity: graver, gone });
+    const isGone = (channel: string): boolean => !this.#settings.accepts(channel, 'critical');
+    // Asked for each match, and hardly ever so: no list is made for it.
+    if (graver !== doc.severity || doc.channels.some(isGone))
+      this.#reroute(doc, rule, record, { severity: graver, gone: doc.channels.filter(isGone) });
   }
 
   /** Who is told of a new incident. */
