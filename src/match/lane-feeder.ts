@@ -8,7 +8,7 @@ import type { Batch } from './batches.ts';
 import { markLength } from './clean.ts';
 import { isLogfmt } from './formats/logfmt.ts';
 import { interleaveBytes, type Lane, laneQuietMs } from './lane.ts';
-import { contextUnits, historyOf, maxHistory } from './lane-history.ts';
+import { contextOf, historyOf, maxHistory } from './lane-history.ts';
 import { type Awake, Lanes, type Slot } from './lanes.ts';
 import { addPayload } from './payload.ts';
 import type { RawSearch } from './raw-search.ts';
@@ -381,11 +381,10 @@ export class LaneFeeder {
       let at = slot.last;
       while (at >= first) at = log.beforeOf(at);
       if (at < log.base || log.isFed(at) || (slot.lane !== null && !slot.paused)) continue;
-      let count = 0;
-      for (; at >= log.base && count < contextUnits && !log.isFed(at); at = log.beforeOf(at))
-        walk[count++] = at;
       const lane = this.#lanes.wake(slot);
       slot.paused = true;
+      const bytes = { log, data: this.#data, offset: this.#offset };
+      let count = contextOf(bytes, at, lane, walk, (unit) => log.isFed(unit));
       while (count > 0) {
         const logged = walk[--count] as number;
         this.#follow(lane, logged);

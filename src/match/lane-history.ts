@@ -11,8 +11,12 @@ import type { UnitLog } from './unit-log.ts';
 const minUnits = 64;
 /** And so many at most. */
 export const maxHistory = 1024;
-/** Units before a record that are taken for the lines before it. */
-export const contextUnits = 8;
+/**
+ * Units before a record that are taken for the lines before it, and more up to one that surely begins a record, since it may tell
+ * whose lines they are; but no more than so many bytes of text.
+ */
+const contextUnits = 8;
+const contextBytes = 4 * 1024;
 
 /** The chunk that the log's units are in. */
 export interface LoggedBytes {
@@ -34,24 +38,52 @@ export function historyOf(
   had: boolean,
   found: Float64Array,
 ): number {
-  const { log, data, offset } = bytes;
+  const { log } = bytes;
   let newer = raw;
   let count = 0;
-  /** The unit that begins the record is among those found. */
-  let begun = false;
-  let more = contextUnits;
   for (let at = slot.last; at >= log.base && count < maxHistory; at = log.beforeOf(at)) {
     if (newer - log.nextOf(at) > interleaveBytes || (had && log.isFed(at))) return count;
     newer = log.rawOf(at);
     found[count++] = at;
-    if (begun && --more === 0) return count;
-    begun ||= count >= minUnits && lane.surely(data, log.textFromOf(at) - offset, log.textToOf(at) - offset);
+    if (count < minUnits || !isSure(bytes, lane, at)) continue;
+    const isTooFar = (unit: number): boolean => {
+      const isFar = newer - log.nextOf(unit) > interleaveBytes || (had && log.isFed(unit));
+      newer = log.rawOf(unit);
+      return isFar;
+    };
+    return count + contextOf(bytes, log.beforeOf(at), lane, found.subarray(count), isTooFar);
   }
-  if (begun) return count;
   // No line says that it begins a record: of two that look like nothing else, the second one does.
   for (let at = minUnits; at < count; at++)
     if (isPlain(bytes, found[at - 1]) && isPlain(bytes, found[at])) return at;
   return count;
+}
+
+/**
+ * Writes the numbers of units for the lines before a record into `found`, newest first, from `newest` on back; gives how many. `isEnd`
+ * is asked of each and tells whether it and all before it must not be taken.
+ */
+export function contextOf(
+  bytes: LoggedBytes,
+  newest: number,
+  lane: Lane,
+  found: Float64Array,
+  isEnd: (unit: number) => boolean,
+): number {
+  const { log } = bytes;
+  let count = 0;
+  let length = 0;
+  for (let at = newest; at >= log.base && count < found.length && !isEnd(at); at = log.beforeOf(at)) {
+    found[count++] = at;
+    length += log.textToOf(at) - log.textFromOf(at);
+    if (count >= contextUnits && (length > contextBytes || isSure(bytes, lane, at))) break;
+  }
+  return count;
+}
+
+/** Whether a unit begins a record whatever stands before it. */
+function isSure({ log, data, offset }: LoggedBytes, lane: Lane, unit: number): boolean {
+  return lane.surely(data, log.textFromOf(unit) - offset, log.textToOf(unit) - offset);
 }
 
 function isPlain({ log, data, offset }: LoggedBytes, unit: number | undefined): boolean {

@@ -5,6 +5,7 @@ import { conditions, rule, text } from './make-rule.ts';
 import { play, shownOf, wraps } from './wrapped-streams.ts';
 
 const head = '[2026-11-21 02:25:25,789: ERROR/ForkPoolWorker-1] ';
+const twoLines = [`${head}two lines`, 'without any header', '', 'and a blank one'];
 const blocks: readonly (readonly string[])[] = [
   ['plain words, nothing else'],
   [
@@ -15,7 +16,7 @@ const blocks: readonly (readonly string[])[] = [
     'KeyError: 1',
   ],
   ['Traceback (most recent call last):', '  File "b.py", line 2, in g', 'ValueError: zwölf "quoted" \\ back'],
-  [`${head}two lines`, 'without any header', '', 'and a blank one'],
+  twoLines,
   [
     JSON.stringify({
       time: '2026-11-21T02:28:13Z',
@@ -144,7 +145,22 @@ describe.each(Object.entries(wraps))('a stream in the envelope %s', (format, wra
           );
         },
       ),
-      { numRuns: runs },
+      {
+        numRuns: runs,
+        // The header that tells whose the lines before a record are stands further back than a few lines.
+        examples: [
+          [
+            [
+              [0, twoLines, false],
+              [13, twoLines, false],
+              [178, ['\u001b[31mred\u001b[0m text raised'], false],
+            ],
+            'plain words, nothing else',
+            [],
+            [false, false, false, false, false, false],
+          ],
+        ],
+      },
     );
   }, 300_000);
 
