@@ -10,7 +10,7 @@ import type { Reading } from '../config/reading.ts';
 import type { RuleValues } from '../config/rule-schema.ts';
 
 /** What formats and sources give to every record. */
-const recordFields = [
+const recordFields: ReadonlySet<string> = new Set([
   'time',
   'level',
   'process',
@@ -51,9 +51,17 @@ const recordFields = [
   'host',
   'path',
   'labels',
-];
+]);
 /** What a template sees besides fields. */
-const templateWords = ['rule', 'severity', 'state', 'count', 'new_count', 'collected'];
+const storyWords: ReadonlySet<string> = new Set(['collected']);
+const templateWords: ReadonlySet<string> = new Set([
+  'rule',
+  'severity',
+  'state',
+  'count',
+  'new_count',
+  'collected',
+]);
 
 /** Reports W_UNKNOWN_FIELD at each place that names a field which nothing gives. */
 export function checkFields(
@@ -64,16 +72,24 @@ export function checkFields(
 ): void {
   const own = new Set([...groupsOf(values), ...(values.where ?? []).map((test) => test.field)]);
   for (const name of values.fields?.keys() ?? []) own.add(name);
-  const known = new Set([...own, ...recordFields]);
-  const check = (field: string, node: YamlNode, among: ReadonlySet<string>, what: string): void => {
+  const known = [own, recordFields];
+  const check = (
+    field: string,
+    node: YamlNode,
+    among: readonly ReadonlySet<string>[],
+    what: string,
+  ): void => {
     const head = field.split(/[.[]/)[0] ?? field;
-    if (among.has(field) || among.has(head)) return;
-    const near = nearest(head, among);
+    if (among.some((names) => names.has(field) || names.has(head))) return;
+    const near = nearest(
+      head,
+      among.flatMap((names) => [...names]),
+    );
     const give = `capture it with (?<${head}>...), or compute it under \`fields:\`; where JSON lines bring it, say so: \`where: { ${field}: { exists: true } }\``;
     const hint = near === null ? give : `did you mean "${near}"? Else ${give}`;
     reading.warn('W_UNKNOWN_FIELD', node, `${what} "${field}", which no pattern or format gives`, hint);
   };
-  const withStory = new Set([...known, 'collected']);
+  const withStory = [...known, storyWords];
   for (const field of values.by ?? []) check(field.value, field.node, withStory, '`by` names the field');
   for (const field of values.join ?? []) check(field.value, field.node, known, '`join` names the field');
   const { count } = values;
@@ -81,7 +97,7 @@ export function checkFields(
     check(count.distinct.value, count.distinct.node, known, '`distinct` names the field');
   }
   checkStoryGroups(mapping, values, keys.join, reading);
-  const words = new Set([...withStory, ...templateWords]);
+  const words = [...known, templateWords];
   for (const [name, template] of templatesOf(values)) {
     for (const variable of template.variables) check(variable, template.node, words, `the ${name} reads`);
   }
