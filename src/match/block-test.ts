@@ -5,7 +5,7 @@
  */
 import type { BlockPattern } from './block-pattern.ts';
 import { tellingWeight } from './block-pattern.ts';
-import { LiteralScan, viewOf } from './literal-scan.ts';
+import { LiteralScan } from './literal-scan.ts';
 import { PatternShards } from './pattern-shards.ts';
 import { type BlockFinder, blockFinder } from './regex.ts';
 import { chooseLiterals } from './required-literals.ts';
@@ -120,14 +120,14 @@ export class BlockTest {
 
   /** Whether any pattern may match in a block. */
   test(block: Buffer): boolean {
-    if (this.literals !== null && this.literals.find(block, viewOf(block), 0, block.length) >= 0) return true;
+    if (this.literals !== null && this.literals.search(block, 0, block.length) !== 0) return true;
     return this.rest?.test(block) ?? false;
   }
 
   /** Numbers of the patterns that may match a record. */
   match(record: Buffer): number[] {
-    const found = this.literals?.patternsIn(record) ?? [];
-    if (found.length > fewPatterns) return this.whole.match(record);
+    const found = this.literals === null ? [] : this.literals.patternsIn(record);
+    if (found === null || found.length > fewPatterns) return this.whole.match(record);
     return this.rest === null ? found : [...found, ...this.rest.match(record)];
   }
 }

@@ -14,7 +14,7 @@ export interface Literal {
 /** Shorter ones are found in nearly every line. */
 const minLiteralBytes = 3;
 /** What lies behind tells no more, and need not be compared. */
-const maxLiteralBytes = 64;
+export const maxLiteralBytes = 64;
 /** A literal of so many bytes is as telling as a longer one. */
 const longEnough = 16;
 /** A pattern that needs more alternatives than this is not one for literals. */

@@ -6,7 +6,7 @@
 import type { Automata, BlockTest } from './block-test.ts';
 import { cleanText, isClean } from './clean.ts';
 import type { CompiledRules } from './compile.ts';
-import { type LiteralScan, viewOf } from './literal-scan.ts';
+import type { LiteralScan } from './literal-scan.ts';
 
 /** A stripe is tested whole. Small enough that halving after a hit costs little, large enough to hide the call. */
 const stripeBytes = 16 * 1024;
@@ -40,7 +40,6 @@ export const freshScan = (): ScanState => ({ dense: false, credit: patienceBytes
 /** Records of one block. `starts` holds the offsets of `count` records and, behind them, the end of the last. */
 interface Block {
   readonly data: Buffer;
-  readonly view: DataView;
   readonly starts: Int32Array;
   /** Where the text of the first byte's line begins (after a byte order mark). */
   readonly textStart: number;
@@ -60,7 +59,7 @@ export function scanRecords(
   counts: ScanCounts,
   candidate: (record: number, clean: boolean) => boolean,
 ): void {
-  const block: Block = { data, view: viewOf(data), starts, textStart };
+  const block: Block = { data, starts, textStart };
   let from = 0;
   while (from < count) {
     const literals = state.credit > 0 ? rules.test.literals : null;
@@ -144,9 +143,8 @@ function byLiterals(
   to: number,
   candidate: (record: number) => void,
 ): void {
-  const find = (begin: number, end: number): number => literals.find(block.data, block.view, begin, end);
   if (rest === null) {
-    search(block, from, to, candidate, find);
+    byHits(literals, block, from, to, candidate);
     return;
   }
   const found = new Set<number>();
@@ -154,8 +152,33 @@ function byLiterals(
     found.add(record);
   };
   byAutomata(rest, block, from, to, note);
-  search(block, from, to, note, find);
+  byHits(literals, block, from, to, note);
   for (const record of [...found].sort((a, b) => a - b)) candidate(record);
+}
+
+/** Records that hold a literal. One that reaches over the border of two records is no match: whichever of them is looked at, it costs only time. */
+function byHits(
+  literals: LiteralScan,
+  block: Block,
+  from: number,
+  to: number,
+  candidate: (record: number) => void,
+): void {
+  const { starts, data } = block;
+  const count = literals.search(data, beginOf(block, from), starts[to] ?? 0);
+  if (count < 0) {
+    for (let record = from; record < to; record++) candidate(record);
+    return;
+  }
+  const { hits } = literals;
+  let record = from;
+  for (let hit = 0; hit < count; hit++) {
+    const at = hits[hit] as number;
+    if (at < (starts[record] ?? 0)) continue;
+    while (record + 1 < to && (starts[record + 1] ?? 0) <= at) record++;
+    candidate(record++);
+    if (record === to) return;
+  }
 }
 
 /** `find` tells where between two places something matches, or -1. */

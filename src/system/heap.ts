@@ -16,8 +16,7 @@ let grown = false;
 /** Sets the flags, and stops the growth of the young generation when it is large enough. */
 export function keepHeapSmall(clock: Clock): void {
   // Collect when a fifth more is in use, not when it has doubled; compile undici's WebAssembly when it runs, and once.
-  for (const flag of ['--heap-growing-percent=20', '--wasm-lazy-compilation', '--liftoff-only'])
-    setFlagsFromString(flag);
+  for (const flag of ['--heap-growing-percent=20', '--wasm-lazy-compilation']) setFlagsFromString(flag);
   const look = (): void => {
     const young = getHeapSpaceStatistics().find((space) => space.space_name === 'new_space');
     grown = (young?.space_size ?? 0) >= youngBytesMax;

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { blockPatternOf } from '../../src/match/block-pattern.ts';
 import { BlockTest } from '../../src/match/block-test.ts';
-import { LiteralScan, viewOf } from '../../src/match/literal-scan.ts';
+import { LiteralScan } from '../../src/match/literal-scan.ts';
 import { compilePattern } from '../../src/match/regex.ts';
 import { chooseLiterals, type Literal } from '../../src/match/required-literals.ts';
 
@@ -82,7 +82,8 @@ describe('the literals of a pattern', () => {
 describe('the search for literals', () => {
   const find = (literals: Literal[][], text: string, from = 0, to?: number): number => {
     const data = Buffer.from(text);
-    return new LiteralScan(literals).find(data, viewOf(data), from, to ?? data.length);
+    const scan = new LiteralScan(literals);
+    return scan.search(data, from, to ?? data.length) > 0 ? (scan.hits[0] ?? -1) : -1;
   };
 
   it('finds a literal at the very front, at the very end and nowhere else', () => {
@@ -129,10 +130,56 @@ describe('the search for literals', () => {
         (fold ? text.toLowerCase() : text).includes(bytes.toString());
       const expected = sets.flatMap((set, index) => (set.some(holds) ? [index] : []));
       const scan = new LiteralScan(sets);
-      expect(scan.patternsIn(data).sort((a, b) => a - b)).toEqual(expected);
-      const at = scan.find(data, viewOf(data), 0, data.length);
-      expect(at >= 0).toBe(expected.length > 0);
+      expect(scan.patternsIn(data)?.sort((a, b) => a - b)).toEqual(expected);
+      expect(scan.search(data, 0, data.length) > 0).toBe(expected.length > 0);
     }
+  });
+
+  it.each([
+    ['short', 3],
+    ['long', 9],
+  ])('finds each of %s literals in long bytes, also over the ends of pieces, and nothing else', (_, shortest) => {
+    const random = randomOf(23);
+    const word = (length: number): string =>
+      Array.from({ length }, () => 'abcdefgh \n'[random(10)] ?? '').join('');
+    for (let round = 0; round < 12; round++) {
+      const texts = Array.from({ length: 1 + random(40) }, () => `${word(shortest + random(50))}#`);
+      let text = word(1000);
+      while (text.length < 200_000) text += word(random(20_000)) + texts[random(texts.length)];
+      // Bytes are searched in pieces of 64 KiB.
+      for (const end of [65_536, 131_072]) {
+        const literal = texts[random(texts.length)] ?? '';
+        const at = end - random(literal.length + 1);
+        text = text.slice(0, at) + literal + text.slice(at + literal.length);
+      }
+      const data = Buffer.from(text);
+      const scan = new LiteralScan(texts.map((literal) => plain(literal)));
+      const from = random(3) * 1000;
+      const to = data.length - random(3) * 1000;
+      const count = scan.search(data, from, to);
+      const hits = [...scan.hits.subarray(0, count)];
+      expect(hits).toEqual([...hits].sort((a, b) => a - b));
+      const found = new Set<number>();
+      texts.forEach((literal, number) => {
+        for (let at = text.indexOf(literal, from); at >= 0; at = text.indexOf(literal, at + 1)) {
+          if (at + literal.length > to) break;
+          const inside = hits.filter((hit) => hit >= at && hit < at + literal.length);
+          expect(inside.length, `literal ${number} at ${at}`).toBeGreaterThan(0);
+          for (const hit of inside) found.add(hit);
+        }
+      });
+      expect(found.size).toBe(hits.length);
+    }
+  });
+
+  it('does not count where literals crowd, and names every pattern then', () => {
+    const data = Buffer.from('crowded '.repeat(20_000));
+    expect(new LiteralScan([plain('crowded')]).search(data, 0, data.length)).toBe(-1);
+    expect(new LiteralScan([plain('crowded')]).patternsIn(data)).toBeNull();
+    const patterns = ['crowded (\\w+)', 'lonely'].map(blockPatternOf).filter((one) => one !== null);
+    const test = new BlockTest(patterns);
+    expect(test.test(data)).toBe(true);
+    expect(test.match(data)).toEqual([0]);
   });
 
   it('asks automata about a record that holds literals of many patterns', () => {
