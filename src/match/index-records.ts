@@ -4,14 +4,23 @@
  * is presented again with more bytes behind it is not read from its start again. It knows nothing of rules.
  */
 import type { Multiline } from '../model/config.ts';
+import { alikeStarts } from './alike-starts.ts';
 import { cleanText, wholeCharacters } from './clean.ts';
 import { isQuotedHeader } from './quoted-header.ts';
 import { begins, continues, type Inherited, RecordStarts } from './record-starts.ts';
+import { resized } from './unit-log.ts';
 
 /** A record of many lines is cut here; what follows begins a new one. */
 export const maxRecordBytes = 1024 * 1024;
 /** A run of so many NULs at the head of a line is a hole in the file and ends the record before it. */
 const holeBytes = 4096;
+
+/** After so many lines that began a record each, more of their shape are looked for. */
+const enoughAlike = 4;
+/** Where there are none, so many lines go by before it is tried again. */
+const notAlike = 60;
+/** Behind which so many bytes must stand. */
+const fewBytes = 2048;
 
 /** Room for record starts at first; it doubles. Each stream has its own, and thousands of them are quiet. */
 const startsAtFirst = 64;
@@ -104,6 +113,9 @@ export class RecordIndex {
     let at = this.scanned;
     let colour = data.indexOf(0x1b, at);
     let nul = data.indexOf(0, at);
+    /** Lines one behind the other that began a record. */
+    let alike = 0;
+    alikeStarts().forget();
     while (at < length) {
       let from = at === 0 ? textStart : at;
       if (nul >= 0 && nul < from) nul = data.indexOf(0, from);
@@ -141,8 +153,18 @@ export class RecordIndex {
         while (end > from && data[end - 1] === 0x0d) end--;
         if (end > from) {
           const verdict = quickly ? lines.quick(data, from, end) : 0;
-          if (verdict === begins) this.#push(from);
-          else if (verdict === continues) this.#goOn(from, next);
+          if (verdict === begins) {
+            this.#push(from);
+            if (++alike < enoughAlike) {
+              at = next;
+              continue;
+            }
+            at = this.#alike(data, from, end, next);
+            alike = at > next ? 0 : -notAlike;
+            continue;
+          }
+          alike = Math.min(0, alike);
+          if (verdict === continues) this.#goOn(from, next);
           else if (!this.#line(data, from, end, data, from, next, how)) break;
         }
       }
@@ -179,12 +201,26 @@ export class RecordIndex {
     this.#push(at);
   }
 
+  /** Goes on behind lines that begin a record each, as the one from `from` to `end` did; gives where it stopped. */
+  #alike(data: Buffer, from: number, end: number, next: number): number {
+    if (data.length - next < fewBytes) return next;
+    const shape = this.#lines.alike(data, from, end);
+    if (shape === null) return next;
+    const at = alikeStarts().find(data, next, this.#options.maxLineBytes, shape, this.#pushAll);
+    if (at > next) this.#lines.begunAlike();
+    return at;
+  }
+
+  readonly #pushAll = (starts: Int32Array, count: number): void => {
+    const needed = this.count + count + 2;
+    if (needed > this.starts.length)
+      this.starts = resized(this.starts, Math.max(needed, this.starts.length * 2));
+    this.starts.set(count === starts.length ? starts : starts.subarray(0, count), this.count);
+    this.count += count;
+  };
+
   #push(at: number): void {
-    if (this.count + 2 > this.starts.length) {
-      const larger = new Int32Array(this.starts.length * 2);
-      larger.set(this.starts);
-      this.starts = larger;
-    }
+    if (this.count + 2 > this.starts.length) this.starts = resized(this.starts, this.starts.length * 2);
     this.starts[this.count++] = at;
     // Where each line stands alone nothing can follow it: it is complete at its end.
     this.#lines.open = !this.#lines.alone;

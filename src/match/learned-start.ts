@@ -15,7 +15,7 @@ const maxShape = 40;
 const clock = '99:99:99';
 
 export class LearnedStart {
-  /** The shape: digits as 9, letters as a, all else as it is. Empty as long as none was seen. */
+  /** The shape: digits as 9, letters as a, all else as it is, and so is a capital letter. Empty as long as none was seen. */
   shape: string;
   #seen = 0;
   #others = 0;
@@ -41,8 +41,10 @@ export class LearnedStart {
   fits(data: Buffer, from: number, to: number): boolean {
     const classes = this.#classes;
     if (classes.length === 0 || to - from < classes.length) return false;
-    for (let i = 0; i < classes.length; i++)
-      if (classOf(data[from + i] as number) !== classes[i]) return false;
+    for (let i = 0; i < classes.length; i++) {
+      const byte = data[from + i] as number;
+      if (classOf(byte) !== classes[i] && byte !== classes[i]) return false;
+    }
     return true;
   }
 }

@@ -32,6 +32,11 @@ export interface Inherited {
   readonly trace: number;
 }
 
+/** The commonest headers that `isHeader` knows. */
+const headerStarts = ['[9999-99-99 99:99:99', '9999-99-99 99:99:99', '9999-99-99T99:99:99'].map(
+  (shape) => new LearnedStart(shape),
+);
+
 /** What a quick look says of a line. */
 export const unknown = 0;
 export const begins = 1;
@@ -162,6 +167,24 @@ export class RecordStarts {
     if (verdict === undefined || verdict === null) return;
     this.#learned = verdict ? this.#learning : null;
     this.#learning = null;
+  }
+
+  /**
+   * The shape of a line that began a record, where whatever begins so is a header, and the lines behind it that do begin records
+   * too; null where that can't be said.
+   */
+  alike(data: Buffer, from: number, to: number): string | null {
+    if (this.force || this.#trace.had || !this.#openHeader) return null;
+    const learned = this.#learned;
+    if (learned?.fits(data, from, to)) return learned.shape;
+    return headerStarts.find((start) => start.fits(data, from, to))?.shape ?? null;
+  }
+
+  /** Lines that are alike were found behind one of which `alike` gave the shape. */
+  begunAlike(): void {
+    this.open = true;
+    this.#trace.state = outside;
+    this.#inherited = null;
   }
 
   /** Whether a line begins a record whatever stands before it, but for a header that a trace quotes. */
