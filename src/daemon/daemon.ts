@@ -2,10 +2,11 @@
  * A daemon from its start to its end: loads the configuration, opens the state, starts the parts in the order of the flow, takes one
  * reload at a time, and stops in reverse. How the parts hang together is in `parts.ts`, what a reload does in `reload.ts`.
  */
+import { compileLoops } from '../match/bytes/instance.ts';
 import type { Notice } from '../state/notice.ts';
 import { prunePositions } from '../state/prune.ts';
 import { openStore } from '../state/store.ts';
-import { keepHeapSmallDuring } from '../system/heap.ts';
+import { compileFully, keepHeapSmallDuring } from '../system/heap.ts';
 import { AdminDoor } from './admin-door.ts';
 import { answerCommand } from './commands.ts';
 import { type WatchedFiles, watchConfig, watchedFiles } from './config-watch.ts';
@@ -43,6 +44,7 @@ export class Daemon {
   /** Starts everything. Throws `ConfigRefused` when nothing can run, a TocsinError when the state can't be used. */
   static async start(given: DaemonOptions): Promise<Daemon> {
     const { clock } = given;
+    compileFully(compileLoops);
     const files = watchedFiles(given.load.files);
     const options = { ...given, load: { ...given.load, files } };
     const tests = testDeps(options);

@@ -13,10 +13,29 @@ const lookMs = 100;
 /** Whether the young generation has grown as far as it may. */
 let grown = false;
 
+/** How WebAssembly is compiled: undici's when it runs, and once. It takes 30 MiB to do better. */
+const cheaply = ['--liftoff', '--liftoff-only', '--wasm-lazy-compilation'];
+/** At once, as fast as can be. */
+const fully = ['--no-liftoff-only', '--no-liftoff', '--no-wasm-lazy-compilation'];
+
+function setFlags(flags: readonly string[]): void {
+  for (const flag of flags) setFlagsFromString(flag);
+}
+
+/** Does work that compiles WebAssembly of our own: it runs most of the time. */
+export function compileFully(compile: () => void): void {
+  setFlags(fully);
+  try {
+    compile();
+  } finally {
+    setFlags(cheaply);
+  }
+}
+
 /** Sets the flags, and stops the growth of the young generation when it is large enough. */
 export function keepHeapSmall(clock: Clock): void {
-  // Collect when a fifth more is in use, not when it has doubled; compile undici's WebAssembly when it runs, and once.
-  for (const flag of ['--heap-growing-percent=20', '--wasm-lazy-compilation']) setFlagsFromString(flag);
+  // Collect when a fifth more is in use, not when it has doubled.
+  setFlags(['--heap-growing-percent=20', ...cheaply]);
   const look = (): void => {
     const young = getHeapSpaceStatistics().find((space) => space.space_name === 'new_space');
     grown = (young?.space_size ?? 0) >= youngBytesMax;

@@ -26,10 +26,15 @@ const pageBytes = 64 * 1024;
 
 let compiled: object | null = null;
 
+/** Compiles the code, if it wasn't yet. Whoever wants it compiled in a certain way calls this before there is an instance. */
+export function compileLoops(): object {
+  compiled ??= new WebAssembly.Module(Buffer.from(code, 'base64'));
+  return compiled;
+}
+
 /** A new instance with a memory of so many bytes at least. */
 export function newLoops(bytes: number): Loops {
-  compiled ??= new WebAssembly.Module(Buffer.from(code, 'base64'));
-  const loops = new WebAssembly.Instance(compiled).exports as Loops;
+  const loops = new WebAssembly.Instance(compileLoops()).exports as Loops;
   const missing = bytes - loops.memory.buffer.byteLength;
   if (missing > 0) loops.memory.grow(Math.ceil(missing / pageBytes));
   return loops;
