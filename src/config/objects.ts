@@ -33,6 +33,7 @@ export interface ObjectOptions {
 /** A map with fixed keys. Unknown keys and missing ones are reported; the rest is read all the same. */
 export function object<K extends Keys>(keys: K, options: ObjectOptions): Shape<ReadKeys<K>> {
   const names = Object.keys(keys);
+  const needed = names.filter((name) => keys[name]?.required);
   return {
     expects: `a map (${options.what})`,
     schema: objectSchema(keys),
@@ -48,7 +49,7 @@ export function object<K extends Keys>(keys: K, options: ObjectOptions): Shape<R
         const value = known.shape.read(entry.value, reading);
         if (value !== undefined) values[entry.key] = value;
       }
-      reportMissing(node, keys, options, reading);
+      for (const name of needed) if (!entryOf(node, name)) reportMissing(node, name, keys, options, reading);
       return values as ReadKeys<K>;
     },
   };
@@ -87,16 +88,20 @@ export function reportUnknownKey(
   reading.error('E_UNKNOWN_KEY', entry.keyNode, message, hint);
 }
 
-function reportMissing(node: YamlMap, keys: Keys, options: ObjectOptions, reading: Reading): void {
-  for (const [name, { required, shape }] of Object.entries(keys)) {
-    if (!required || entryOf(node, name) || wasMeant(node, name, Object.keys(keys))) continue;
-    reading.error(
-      'E_MISSING_KEY',
-      node,
-      `${options.what} needs the key "${name}"`,
-      `add \`${name}:\` with ${shape.expects}`,
-    );
-  }
+function reportMissing(
+  node: YamlMap,
+  name: string,
+  keys: Keys,
+  options: ObjectOptions,
+  reading: Reading,
+): void {
+  if (wasMeant(node, name, Object.keys(keys))) return;
+  reading.error(
+    'E_MISSING_KEY',
+    node,
+    `${options.what} needs the key "${name}"`,
+    `add \`${name}:\` with ${keys[name]?.shape.expects}`,
+  );
 }
 
 /** Whether an unknown key of the map was meant to be this one: that was said already. */

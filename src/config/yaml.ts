@@ -153,15 +153,18 @@ class Converter {
 
   #make(node: Node | null, parent: YamlNode | null, key: string | number): YamlNode | null {
     const at = node?.range?.[0] ?? parent?.end ?? 0;
-    const base = {
-      file: this.#file,
-      start: at,
-      end: trimEnd(this.#file.text, at, node?.range?.[1] ?? at),
-      parent: parent as YamlMap | null,
-      key,
-    };
+    const file = this.#file;
+    const end = trimEnd(file.text, at, node?.range?.[1] ?? at);
     if (isMap(node)) {
-      const map: Loose<YamlMap> = { kind: 'map', ...base, entries: [] };
+      const map: Loose<YamlMap> = {
+        kind: 'map',
+        file,
+        start: at,
+        end,
+        parent: parent as YamlMap | null,
+        key,
+        entries: [],
+      };
       const entries = this.#entries(node.items, map);
       if (entries === null) return null;
       map.entries = entries;
@@ -169,7 +172,15 @@ class Converter {
     }
     if (isSeq(node)) {
       const items: YamlNode[] = [];
-      const list = { kind: 'list' as const, ...base, items };
+      const list = {
+        kind: 'list' as const,
+        file,
+        start: at,
+        end,
+        parent: parent as YamlMap | null,
+        key,
+        items,
+      };
       for (const item of node.items) {
         // `- a: 1` inside a flow list is a pair of its own: the same as a map with one entry.
         const made = isPair(item)
@@ -180,7 +191,7 @@ class Converter {
       }
       return list;
     }
-    return scalarOf(isScalar(node) ? node : null, base);
+    return scalarOf(isScalar(node) ? node : null, file, at, end, parent as YamlMap | null, key);
   }
 
   #pairMap(pair: unknown, parent: YamlNode, key: number): YamlNode | null {
@@ -221,7 +232,10 @@ class Converter {
         value.kind === 'scalar' && item.value === null
           ? { ...value, start: keyNode.end, end: keyNode.end }
           : value;
-      entries.push({ key: keyNode.text, keyNode: { ...keyNode, key: keyNode.text }, value: placed });
+      // What an alias stands for has other places too.
+      const own: Loose<YamlScalar> = isAlias(item.key) ? { ...keyNode } : keyNode;
+      own.key = own.text;
+      entries.push({ key: own.text, keyNode: own, value: placed });
     }
     return entries;
   }
@@ -236,7 +250,6 @@ class Converter {
   }
 }
 
-type Placed = Pick<YamlScalar, 'file' | 'start' | 'end' | 'parent' | 'key'>;
 const styles: Readonly<Record<string, YamlScalar['style']>> = {
   QUOTE_SINGLE: 'single',
   QUOTE_DOUBLE: 'double',
@@ -244,7 +257,14 @@ const styles: Readonly<Record<string, YamlScalar['style']>> = {
   BLOCK_FOLDED: 'folded',
 };
 
-function scalarOf(node: Scalar | null, base: Placed): YamlScalar {
+function scalarOf(
+  node: Scalar | null,
+  file: YamlFile,
+  start: number,
+  end: number,
+  parent: YamlMap | null,
+  key: string | number,
+): YamlScalar {
   const style = styles[node?.type ?? ''] ?? 'plain';
   const raw = node?.value ?? null;
   const text = node?.source ?? (typeof raw === 'string' ? raw : '');
@@ -252,7 +272,11 @@ function scalarOf(node: Scalar | null, base: Placed): YamlScalar {
     typeof raw === 'string' || typeof raw === 'number' || typeof raw === 'boolean' || raw === null;
   return {
     kind: 'scalar',
-    ...base,
+    file,
+    start,
+    end,
+    parent,
+    key,
     text,
     value: style !== 'plain' ? text : known ? raw : text,
     style,

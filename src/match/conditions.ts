@@ -5,7 +5,7 @@
 import { matchesGlob } from '../model/glob.ts';
 import type { FieldValue, StreamInfo } from '../model/record.ts';
 import type { Conditions, FieldTest, TextScope, TextTest } from '../model/rule.ts';
-import { groupNames } from './pattern-syntax.ts';
+import { patternFacts } from './pattern-syntax.ts';
 import { compilePattern, type Pattern } from './regex.ts';
 import { testFields } from './where.ts';
 
@@ -49,7 +49,7 @@ class CompiledTest {
   }
 
   get groups(): readonly string[] {
-    return this.literal === null ? groupNames(this.#text) : [];
+    return this.literal === null ? patternFacts(this.#text).groups : [];
   }
 }
 

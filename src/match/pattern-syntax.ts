@@ -57,11 +57,10 @@ class PatternReader {
       const node = this.atom();
       if (node === null) return null;
       if (node === 'flags') continue;
-      if (node.length === 0) continue;
-      const last = node[node.length - 1] as PatternNode;
-      const repeated = this.quantified(last);
-      if (repeated === null) return null;
-      branch.push(...node.slice(0, -1), repeated);
+      const last = node.pop();
+      if (last === undefined) continue;
+      for (const one of node) branch.push(one);
+      branch.push(this.quantified(last));
     }
     branches.push(branch);
     this.depth--;
@@ -195,9 +194,12 @@ class PatternReader {
     return [{ kind: 'group', name: opening[1] ?? null, branches }];
   }
 
-  private quantified(node: PatternNode): PatternNode | null {
+  private quantified(node: PatternNode): PatternNode {
     let result = node;
     for (;;) {
+      // Most characters have none: that costs no pattern.
+      const next = this.text[this.at];
+      if (next !== '*' && next !== '+' && next !== '?' && next !== '{') return result;
       const found = /^(?:([*+?])|\{(\d+)(,(\d*))?\})\??/.exec(this.text.slice(this.at, this.at + 24));
       if (!found) return result;
       this.at += found[0].length;
@@ -225,12 +227,26 @@ export function parsePattern(text: string): PatternNode[][] | null {
   return branches !== null && reader.at === text.length ? branches : null;
 }
 
-/** Names of the groups in their order; a pattern that is not understood gives those that can be seen. */
-export function groupNames(text: string): string[] {
+/** What can be said of a pattern at a glance. */
+export interface PatternFacts {
+  /** Names of the groups in their order; of a pattern that is not understood, those that can be seen. */
+  readonly groups: readonly string[];
+  /** Whatever it matches holds a certain character. */
+  readonly needsCharacter: boolean;
+}
+
+/** Reads a pattern once for all that is asked of each. */
+export function patternFacts(text: string): PatternFacts {
   const reader = new PatternReader(text);
   const branches = reader.branches();
-  if (branches !== null && reader.at === text.length) return reader.names;
-  return [...text.matchAll(/(?<!\\)\(\?P?<([A-Za-z_]\w*)>/g)].map((found) => found[1] ?? '');
+  if (branches !== null && reader.at === text.length)
+    return { groups: reader.names, needsCharacter: branches.every((branch) => branch.some(isCharacter)) };
+  const groups = [...text.matchAll(/(?<!\\)\(\?P?<([A-Za-z_]\w*)>/g)].map((found) => found[1] ?? '');
+  return { groups, needsCharacter: false };
+}
+
+function isCharacter({ kind }: PatternNode): boolean {
+  return kind === 'char';
 }
 
 /** A literal as the source of a pattern. */

@@ -5,7 +5,7 @@
  */
 import RE2 from 're2';
 import { fastCaptures, maxFastText } from './js-captures.ts';
-import { groupNames } from './pattern-syntax.ts';
+import { patternFacts } from './pattern-syntax.ts';
 
 /** Longest text of one pattern, in characters: far above what a person writes, far below what hurts to compile. */
 const maxPatternLength = 65_536;
@@ -22,6 +22,8 @@ export interface Pattern {
   readonly text: string;
   /** Names of its groups. */
   readonly groups: readonly string[];
+  /** Whatever it matches holds a certain character. */
+  readonly needsCharacter: boolean;
   test(subject: string | Buffer): boolean;
   exec(subject: string): PatternMatch | null;
   /**
@@ -40,6 +42,7 @@ const multiline = 'mu';
 class Re2Pattern implements Pattern {
   readonly text: string;
   readonly groups: readonly string[];
+  readonly needsCharacter: boolean;
   readonly #re: RegExp & { search(subject: string | Buffer): number };
   /** Made when it is first needed; null where the pattern is not simple enough. */
   #fast: RegExp | null | undefined;
@@ -47,7 +50,9 @@ class Re2Pattern implements Pattern {
   constructor(text: string) {
     this.text = text;
     this.#re = new RE2(text, multiline) as RegExp & { search(subject: string | Buffer): number };
-    this.groups = groupNames(text);
+    const { groups, needsCharacter } = patternFacts(text);
+    this.groups = groups;
+    this.needsCharacter = needsCharacter;
   }
 
   test(subject: string | Buffer): boolean {

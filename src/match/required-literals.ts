@@ -98,6 +98,11 @@ class Run {
   #fold = false;
 
   add(text: string, fold: boolean): void {
+    const code = text.charCodeAt(0);
+    if (!fold && text.length === 1 && code < 0x80) {
+      this.#bytes.push(code);
+      return;
+    }
     // RE2 takes U+017F for s and U+212A for k where case does not matter, and knows the cases of other alphabets.
     if (fold && /[ks]|[^\0-\x7f]/i.test(text)) this.end();
     else {

@@ -11,9 +11,9 @@ export const ruleLanguage: RuleLanguage = {
   checkPattern(text) {
     const compiled = compilePattern(text);
     if (!compiled.ok) return { ok: false, message: compiled.message, hint: compiled.hint };
-    // Most patterns say no to a lone character; only the others need the closer look.
-    const everything = compiled.pattern.test('~') && matchesEverything(text);
-    return { ok: true, groups: compiled.pattern.groups, matchesEverything: everything };
+    const { groups, needsCharacter } = compiled.pattern;
+    // To ask RE2 builds an automaton, which takes more time and memory than the compiled pattern.
+    return { ok: true, groups, matchesEverything: !needsCharacter && matchesEverything(text) };
   },
   checkTemplate(text) {
     const parsed = parseTemplate(text);
