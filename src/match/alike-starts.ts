@@ -17,7 +17,7 @@ const leftBytes = 8 * 1024;
 const behindBytes = 64;
 /** A line has a stamp's bytes at least, and its end. */
 const leastLine = 9;
-const outWords = Math.ceil(copyBytes / leastLine) + 2;
+const outWords = Math.ceil(copyBytes / leastLine) + 3;
 
 const shapeAt = 0;
 const copyAt = 128;
@@ -28,6 +28,7 @@ class AlikeStarts {
   readonly #bytes = new Uint8Array(this.#loops.memory.buffer);
   readonly #out = new Int32Array(this.#loops.memory.buffer, outAt, outWords);
   #shape = '';
+  #isPlainShape = true;
   #data: Buffer | null = null;
   #from = 0;
   #to = 0;
@@ -49,8 +50,9 @@ class AlikeStarts {
     for (;;) {
       const base = this.#from - copyAt;
       const count = this.#loops.recordStarts(place - base, this.#to - base, maxLine, shapeAt, base, outAt);
-      push(this.#out, count);
+      const from = place;
       place = this.#out[count] as number;
+      push(this.#out, count, this.#isPlainShape && this.#out[count + 2] === 0 ? from : place, place);
       const goesOn = this.#out[count + 1] === 1 && this.#to < data.length;
       // A line that is longer than the copy is left to others.
       if (!goesOn || place === this.#from) return place;
@@ -60,6 +62,7 @@ class AlikeStarts {
 
   #take(shape: string): void {
     this.#shape = shape;
+    this.#isPlainShape = /^[\t\x20-\x7e]*$/.test(shape);
     const classes = Buffer.from(shape, 'latin1');
     this.#bytes[shapeAt] = classes.length;
     this.#bytes.set(classes, shapeAt + classesAt);
@@ -75,8 +78,11 @@ class AlikeStarts {
   }
 }
 
-/** Takes so many record starts from the front of an array; they are gone when it returns. */
-export type PushStarts = (starts: Int32Array, count: number) => void;
+/**
+ * Takes so many record starts from the front of an array; they are gone when it returns. The bytes from `plainFrom` to `plainTo`
+ * are printable ASCII, tabs and line ends only.
+ */
+export type PushStarts = (starts: Int32Array, count: number, plainFrom: number, plainTo: number) => void;
 
 let shared: AlikeStarts | null = null;
 

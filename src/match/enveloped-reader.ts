@@ -7,7 +7,7 @@
 import type { RecordMatch, RuleHit } from '../model/match.ts';
 import type { Chunk, SavedPosition } from '../model/seams.ts';
 import { type Batch, gather } from './batches.ts';
-import { cleanText } from './clean.ts';
+import { cleanText, isClean } from './clean.ts';
 import type { CompiledRules } from './compile.ts';
 import { comesFrom } from './conditions.ts';
 import { contextBefore, linesBehind } from './context-lines.ts';
@@ -94,21 +94,14 @@ export class EnvelopedReader implements Reader {
     if (batches.length === 0 || rules.entries.length === 0) return matches;
     const gathered = gather(batches);
     const scanCounts = { slowBlocks: 0, invalidBlocks: 0 };
-    scanRecords(
-      rules,
-      gathered.data,
-      gathered.starts,
-      gathered.count,
-      0,
-      this.#scan,
-      scanCounts,
-      (record) => {
-        const [lane, own] = gathered.of(record);
-        const match = this.#look(rules, chunk, lane, own);
-        if (match !== null) matches.push(match);
-        return match !== null;
-      },
-    );
+    const { data } = gathered;
+    const isText = (from: number, to: number): boolean => isClean(data.subarray(from, to));
+    scanRecords(rules, { ...gathered, textStart: 0, isText }, this.#scan, scanCounts, (record) => {
+      const [lane, own] = gathered.of(record);
+      const match = this.#look(rules, chunk, lane, own);
+      if (match !== null) matches.push(match);
+      return match !== null;
+    });
     if (batches.length > 1) matches.sort((a, b) => a.record.offset - b.record.offset);
     counts.slowBlocks += scanCounts.slowBlocks;
     counts.invalidUtf8 += scanCounts.invalidBlocks;

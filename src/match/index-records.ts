@@ -4,8 +4,9 @@
  * is presented again with more bytes behind it is not read from its start again. It knows nothing of rules.
  */
 import type { Multiline } from '../model/config.ts';
-import { alikeStarts } from './alike-starts.ts';
+import { alikeStarts, type PushStarts } from './alike-starts.ts';
 import { cleanText, wholeCharacters } from './clean.ts';
+import { NextByte } from './next-byte.ts';
 import { isQuotedHeader } from './quoted-header.ts';
 import { begins, continues, type Inherited, RecordStarts } from './record-starts.ts';
 import { resized } from './unit-log.ts';
@@ -54,6 +55,10 @@ export class RecordIndex {
 
   readonly #options: IndexOptions;
   readonly #lines: RecordStarts;
+  readonly #colour = new NextByte(0x1b);
+  readonly #nul = new NextByte(0);
+  /** Bytes that are known to be printable ASCII, tabs and line ends: from, to, from, to, in order. */
+  readonly #plain: number[] = [];
 
   constructor(options: IndexOptions) {
     this.#options = options;
@@ -111,16 +116,17 @@ export class RecordIndex {
     const lines = this.#lines;
     const { quickly } = lines;
     let at = this.scanned;
-    let colour = data.indexOf(0x1b, at);
-    let nul = data.indexOf(0, at);
+    const colour = this.#colour;
+    const nul = this.#nul;
+    colour.forget();
+    nul.forget();
+    this.#plain.length = 0;
     /** Lines one behind the other that began a record. */
     let alike = 0;
     alikeStarts().forget();
     while (at < length) {
       let from = at === 0 ? textStart : at;
-      if (nul >= 0 && nul < from) nul = data.indexOf(0, from);
-      if (colour >= 0 && colour < from) colour = data.indexOf(0x1b, from);
-      if (nul === from) {
+      if (data[from] === 0) {
         // A hole that a truncation left: its bytes belong to no line.
         while (data[from] === 0) from++;
         if (from - at >= holeBytes) lines.force = lines.open;
@@ -128,7 +134,6 @@ export class RecordIndex {
           if (how.final || from - at >= holeBytes) at = length;
           break;
         }
-        nul = data.indexOf(0, from);
       }
       let end = data.indexOf(0x0a, from);
       let next = end + 1;
@@ -145,7 +150,7 @@ export class RecordIndex {
       }
       if (end - from > maxLine) {
         this.#long(data, from, from + maxLine, how.receivedAt);
-      } else if ((colour >= 0 && colour < end) || (nul >= 0 && nul < end)) {
+      } else if (colour.isWithin(data, from, end) || nul.isWithin(data, from, end)) {
         // Colours may stand before a header: the line is looked at as rules will see it.
         const line = Buffer.from(cleanText(data, from, end));
         if (line.length > 0 && !this.#line(line, 0, line.length, data, from, next, how)) break;
@@ -172,6 +177,25 @@ export class RecordIndex {
     }
     this.scanned = at;
     this.starts[this.count] = at;
+  }
+
+  /** Whether the last read showed that bytes are text as they stand; false says nothing. */
+  isPlain(from: number, to: number): boolean {
+    const plain = this.#plain;
+    let at = 0;
+    while (at < plain.length && (plain[at + 1] as number) < to) at += 2;
+    return at < plain.length && (plain[at] as number) <= from;
+  }
+
+  /** Whether there is a NUL in the bytes before `to` of those that were read last. */
+  hasNul(data: Buffer, to: number): boolean {
+    const plain = this.#plain;
+    let from = 0;
+    for (let at = 0; at < plain.length && from < to; at += 2) {
+      if (data.subarray(from, Math.min(to, plain[at] as number)).includes(0)) return true;
+      from = plain[at + 1] as number;
+    }
+    return from < to && data.subarray(from, to).includes(0);
   }
 
   /** A line in full; false where it can't be told yet what it is. `line` may be a cleaned copy, `at` is its place. */
@@ -211,7 +235,12 @@ export class RecordIndex {
     return at;
   }
 
-  readonly #pushAll = (starts: Int32Array, count: number): void => {
+  readonly #pushAll: PushStarts = (starts, count, plainFrom, plainTo) => {
+    if (plainTo > plainFrom) {
+      if (this.#plain.at(-1) === plainFrom) this.#plain.pop();
+      else this.#plain.push(plainFrom);
+      this.#plain.push(plainTo);
+    }
     const needed = this.count + count + 2;
     if (needed > this.starts.length)
       this.starts = resized(this.starts, Math.max(needed, this.starts.length * 2));

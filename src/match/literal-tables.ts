@@ -15,7 +15,8 @@ const narrowBytes = 2;
  * at least so many times the entries that literals make. Two bytes have 16 bits.
  */
 const tableBitsMin = 13;
-const tableBitsMax = 16;
+const tableBitsMax = 15;
+const narrowBits = 16;
 const tableRoom = 8;
 /** Knuth's multiplicative hash. */
 const golden = 0x9e3779b1;
@@ -68,7 +69,7 @@ export function literalTables(sets: readonly (LiteralSet | null)[]): LiteralTabl
     skip: rarestWindow(literal.bytes, window, step),
     patterns,
   }));
-  const bits = step === wideBytes ? tableBits(entries.length * window) : tableBitsMax;
+  const bits = step === wideBytes ? tableBits(entries.length * window) : narrowBits;
   const size = 1 << bits;
   const drop = 32 - bits;
   const shifts = new Uint8Array(size).fill(window - step + 1);

@@ -8,7 +8,7 @@ import type { RecordMatch, RuleHit } from '../model/match.ts';
 import type { StreamInfo } from '../model/record.ts';
 import type { Chunk, SavedPosition } from '../model/seams.ts';
 import { headOf } from './celery.ts';
-import { cleanText, leadingNuls, markLength } from './clean.ts';
+import { cleanText, isClean, leadingNuls, markLength } from './clean.ts';
 import type { CompiledRules } from './compile.ts';
 import { comesFrom } from './conditions.ts';
 import { ContextLines, linesAfter } from './context-lines.ts';
@@ -170,8 +170,7 @@ export class StreamReader implements Reader {
     const count = chunk.end === 'more' ? this.#told(rules, data) : index.count;
     // Blank lines in front belong to nobody; those behind a record belong to it.
     const consumed = count < index.count ? (index.starts[count] ?? 0) : index.scanned;
-    const done = data.subarray(0, consumed);
-    if (done.indexOf(0) >= 0) counts.nulBytes += leadingNuls(done);
+    if (index.hasNul(data, consumed)) counts.nulBytes += leadingNuls(data.subarray(0, consumed));
     for (const cut of index.cuts.keys()) if (cut < count) counts.truncatedLines++;
     const matches = this.#matches(rules, data, count, textStart, offset, chunk, counts);
     const newestTime = this.#newestTime(data, count, chunk.receivedAt);
@@ -279,7 +278,9 @@ export class StreamReader implements Reader {
       looked = record;
       return look(record, clean && !cuts.has(record));
     };
-    scanRecords(rules, data, starts, count, textStart, this.#scan, counts, once);
+    const isText = (from: number, to: number): boolean =>
+      this.#index.isPlain(from, to) || isClean(data.subarray(from, to));
+    scanRecords(rules, { data, starts, count, textStart, isText }, this.#scan, counts, once);
     for (const cut of cuts.keys()) if (cut > looked && cut < count) once(cut, false);
   }
 

@@ -4,7 +4,7 @@
  * tested. It errs only by naming a record that no rule wants.
  */
 import type { Automata, BlockTest } from './block-test.ts';
-import { cleanText, isClean } from './clean.ts';
+import { cleanText } from './clean.ts';
 import type { CompiledRules } from './compile.ts';
 import type { LiteralScan } from './literal-scan.ts';
 
@@ -37,29 +37,27 @@ export interface ScanState {
 
 export const freshScan = (): ScanState => ({ dense: false, credit: patienceBytes });
 
-/** Records of one block. `starts` holds the offsets of `count` records and, behind them, the end of the last. */
-interface Block {
+/** Records of one block. */
+export interface Block {
   readonly data: Buffer;
+  /** Offsets of `count` records and, behind them, the end of the last. */
   readonly starts: Int32Array;
+  readonly count: number;
   /** Where the text of the first byte's line begins (after a byte order mark). */
   readonly textStart: number;
+  /** Whether bytes are text already: nothing that `cleanText` would change. */
+  readonly isText: (from: number, to: number) => boolean;
 }
 
-/**
- * Calls `candidate` for each record that may match, in order; it tells whether a rule wanted it. `starts` holds the offsets of `count` records and, behind
- * them, the end of the last. `textStart` is where the text of the first byte's line begins (after a byte order mark).
- */
+/** Calls `candidate` for each record that may match, in order; it tells whether a rule wanted it. */
 export function scanRecords(
   rules: CompiledRules,
-  data: Buffer,
-  starts: Int32Array,
-  count: number,
-  textStart: number,
+  block: Block,
   state: ScanState,
   counts: ScanCounts,
   candidate: (record: number, clean: boolean) => boolean,
 ): void {
-  const block: Block = { data, starts, textStart };
+  const { starts, count } = block;
   let from = 0;
   while (from < count) {
     const literals = state.credit > 0 ? rules.test.literals : null;
@@ -68,7 +66,7 @@ export function scanRecords(
     let to = from + 1;
     while (to < count && (starts[to + 1] ?? 0) - begin <= target) to++;
     const end = starts[to] ?? 0;
-    const clean = isClean(data.subarray(begin, end));
+    const clean = block.isText(begin, end);
     if (!clean) counts.slowBlocks++;
     if (rules.every.length > 0 || state.dense) {
       state.dense = eachRecord(rules, from, to, clean, candidate);

@@ -1,5 +1,6 @@
 /** Record starts that are found sixteen bytes at a time are those that are found line by line. */
 import { describe, expect, it } from 'vitest';
+import { isClean } from '../../src/match/clean.ts';
 import { RecordIndex } from '../../src/match/index-records.ts';
 
 const options = { multiline: 'auto', tz: 'UTC', maxLineBytes: 1024 } as const;
@@ -87,6 +88,31 @@ describe('record starts, many at a time', () => {
       expect(whole).toEqual(lineByLine(data));
       expect(foundIn(data, 3000 + random(100_000))).toEqual(whole);
     }
+  });
+
+  it.each(
+    Object.entries(heads),
+  )('%s: what is said to be text as it stands is, and no NUL is missed', (name, head) => {
+    const random = randomOf(5);
+    let plain = 0;
+    for (let round = 0; round < 40; round++) {
+      let log = '';
+      for (let line = 0; line < 1500; line++) {
+        if (random(300) === 0) log += oddities[random(oddities.length)];
+        else log += `${head}line ${line} \t${random(2000) === 0 ? 'zwölf' : 'twelve'}\n`;
+      }
+      const data = Buffer.from(log);
+      const index = new RecordIndex(options);
+      index.read(data, 0, how);
+      for (let ask = 0; ask < 100; ask++) {
+        const from = random(data.length);
+        const to = Math.min(data.length, from + 1 + random(8000));
+        if (index.isPlain(from, to)) plain++;
+        expect(!index.isPlain(from, to) || isClean(data.subarray(from, to))).toBe(true);
+        expect(index.hasNul(data, to)).toBe(data.subarray(0, to).includes(0));
+      }
+    }
+    expect(plain > 100).toBe(name !== 'no start at all');
   });
 
   it('goes on over the ends of what is copied at once, also where a line is longer than that', () => {

@@ -11,6 +11,7 @@ const classesAt: usize = 16;
 const masksAt: usize = 64;
 
 const lineFeed: u8 = 0x0a;
+const tab: u8 = 0x09;
 
 /** Digits as 9, letters as a, all else as it is. */
 function classesOf(bytes: v128): v128 {
@@ -29,43 +30,50 @@ function fits(at: u32, shape: v128, mask: v128): bool {
   return i8x16.all_true(v128.or(same, mask));
 }
 
-/** Where the line ends that goes on at `at`; `to` or behind it where it does not end before that. */
-function lineEnd(at: u32, to: u32): u32 {
-  const feeds = i8x16.splat(lineFeed);
-  for (let place = at; place < to; place += wide) {
-    const found = i8x16.bitmask(i8x16.eq(v128.load(place), feeds));
-    if (found !== 0) return place + ctz(found);
-  }
-  return to;
-}
-
 /**
  * Where records begin from `from` on, as long as each is one line that begins with the shape, has an end before `to`, and is not
  * longer than `maxLine`. Stores the places, `base` more than they are here, then where it stopped, then 1 if that is a line that
- * goes on behind `to`; gives how many records there are. Up to 64 bytes behind `to` must be memory.
+ * goes on behind `to`, then 1 if behind the shapes there may be other bytes than printable ASCII, tabs and line ends; gives how many
+ * records there are. Up to 64 bytes behind `to` must be memory.
  */
 export function recordStarts(from: u32, to: u32, maxLine: u32, shape: u32, base: u32, out: u32): u32 {
   const length = load<u32>(shape);
   const vectors = (length + wide - 1) / wide;
-  const classes0 = v128.load(shape, classesAt);
-  const classes1 = v128.load(shape, classesAt + 16);
-  const classes2 = v128.load(shape, classesAt + 32);
+  const shape0 = v128.load(shape, classesAt);
+  const shape1 = v128.load(shape, classesAt + 16);
+  const shape2 = v128.load(shape, classesAt + 32);
   const mask0 = v128.load(shape, masksAt);
   const mask1 = v128.load(shape, masksAt + 16);
   const mask2 = v128.load(shape, masksAt + 32);
   let at = from;
   let place = out;
+  const feeds = i8x16.splat(lineFeed);
+  const tabs = i8x16.splat(tab);
+  const printable = i8x16.splat(0x20);
+  let special = i8x16.splat(0);
   let goesOn: u32 = 1;
   while (at + length <= to) {
     if (
-      !fits(at, classes0, mask0) ||
-      (vectors > 1 && !fits(at + 16, classes1, mask1)) ||
-      (vectors > 2 && !fits(at + 32, classes2, mask2))
+      !fits(at, shape0, mask0) ||
+      (vectors > 1 && !fits(at + 16, shape1, mask1)) ||
+      (vectors > 2 && !fits(at + 32, shape2, mask2))
     ) {
       goesOn = 0;
       break;
     }
-    const end = lineEnd(at + length, to);
+    let end = to;
+    for (let next = at + length; next < to; next += wide) {
+      const bytes = v128.load(next);
+      const ends = i8x16.eq(bytes, feeds);
+      // What is above 0x7f counts as below zero.
+      const low = i8x16.lt_s(bytes, printable);
+      special = v128.or(special, v128.andnot(low, v128.or(ends, i8x16.eq(bytes, tabs))));
+      const found = i8x16.bitmask(ends);
+      if (found !== 0) {
+        end = next + ctz(found);
+        break;
+      }
+    }
     if (end >= to) break;
     if (end - at > maxLine) {
       goesOn = 0;
@@ -77,5 +85,6 @@ export function recordStarts(from: u32, to: u32, maxLine: u32, shape: u32, base:
   }
   store<u32>(place, base + at);
   store<u32>(place, goesOn, 4);
+  store<u32>(place, <u32>v128.any_true(special), 8);
   return (place - out) / 4;
 }
