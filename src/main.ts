@@ -6,7 +6,7 @@ import { realClock, realRandom } from './system/clock.ts';
 import { armFault } from './system/fault.ts';
 import { keepHeapSmall } from './system/heap.ts';
 
-keepHeapSmall(realClock);
+keepHeapSmall();
 // A reload may be asked for while the daemon still starts: it comes when somebody listens, and is not the end of the process.
 let hangUps = 0;
 const countHangUp = (): void => {

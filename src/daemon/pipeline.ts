@@ -11,6 +11,7 @@ import type { Chunk, Clock, SavedPosition, SourcePort, Timer } from '../model/se
 import type { CommitResult, Store } from '../model/store.ts';
 import type { Desk } from '../notify/desk.ts';
 import { fault } from '../system/fault.ts';
+import { keepHeapSmallAfterWork } from '../system/heap.ts';
 import type { EngineTime } from './engine-time.ts';
 import { Positions } from './positions.ts';
 
@@ -112,6 +113,7 @@ export class Pipeline implements SourcePort {
     if (result.matches.length > 0) this.#commitInTime(!chunk.behind && chunk.data.length < busyBytes);
     else if (result.consumed > 0) this.#arm(offsetMs);
     if (chunk.end === 'final') this.#streams.delete(chunk.stream.key);
+    keepHeapSmallAfterWork();
     return result.consumed;
   }
 

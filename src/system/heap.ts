@@ -3,15 +3,15 @@
  * memory at the same speed. The flags must be set before the bulk of the program is loaded.
  */
 import { getHeapSpaceStatistics, setFlagsFromString } from 'node:v8';
-import type { Clock } from '../model/seams.ts';
 
 /** The young generation grows with what is allocated at once; beyond this it costs memory and saves no time. */
 const youngBytesMax = 4 * 1024 * 1024;
-/** Time between two looks at it, ms; they end when it has grown that far. */
-const lookMs = 100;
 
-/** Whether the young generation has grown as far as it may. */
-let grown = false;
+/**
+ * Whether the young generation may grow. Not `yet`: a start and a configuration of a thousand rules allocate much, and once only;
+ * then it may, and is asked about after each piece of work, until it has grown as far as is good.
+ */
+let growth: 'as V8 likes' | 'not yet' | 'now' | 'no more' = 'as V8 likes';
 
 /** How WebAssembly is compiled: undici's when it runs, and once. It takes 30 MiB to do better. */
 const cheaply = ['--liftoff', '--liftoff-only', '--wasm-lazy-compilation'];
@@ -32,37 +32,46 @@ export function compileFully(compile: () => void): void {
   }
 }
 
-/** Sets the flags, and stops the growth of the young generation when it is large enough. */
-export function keepHeapSmall(clock: Clock): void {
+/** Sets the flags; the young generation does not grow before the first piece of work. */
+export function keepHeapSmall(): void {
   // Collect when a fifth more is in use, not when it has doubled.
   setFlags(['--heap-growing-percent=20', ...cheaply]);
-  const look = (): void => {
-    const young = getHeapSpaceStatistics().find((space) => space.space_name === 'new_space');
-    grown = (young?.space_size ?? 0) >= youngBytesMax;
-    if (grown) stopGrowth();
-    else clock.setTimer(lookMs, look);
-  };
-  look();
+  growth = 'not yet';
+  stopGrowth();
+}
+
+/** To be called after work that comes again and again, such as matching some bytes. */
+export function keepHeapSmallAfterWork(): void {
+  if (growth === 'as V8 likes' || growth === 'no more') return;
+  const young = getHeapSpaceStatistics().find((space) => space.space_name === 'new_space');
+  if ((young?.space_size ?? 0) >= youngBytesMax) {
+    growth = 'no more';
+    stopGrowth();
+  } else if (growth === 'not yet') {
+    growth = 'now';
+    letGrow();
+  }
 }
 
 /** To be called when a thread was started: V8 sets the growth anew with the heap of each. */
 export function keepHeapSmallBesideThread(): void {
-  if (grown) stopGrowth();
+  if (growth === 'not yet' || growth === 'no more') stopGrowth();
 }
 
-/**
- * Does a long piece of work during which no timer comes, such as reading a configuration of a thousand rules. The young generation
- * stays as it is meanwhile: nobody could say when it is large enough.
- */
+/** Does a long piece of work that does not come again, such as a reload: the young generation stays as it is meanwhile. */
 export function keepHeapSmallDuring<T>(work: () => T): T {
   stopGrowth();
   try {
     return work();
   } finally {
-    if (!grown) setFlagsFromString('--semi-space-growth-factor=2');
+    if (growth === 'now' || growth === 'as V8 likes') letGrow();
   }
 }
 
 function stopGrowth(): void {
   setFlagsFromString('--semi-space-growth-factor=1');
+}
+
+function letGrow(): void {
+  setFlagsFromString('--semi-space-growth-factor=2');
 }
