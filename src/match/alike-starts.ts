@@ -75,6 +75,9 @@ class AlikeStarts {
     this.#from = from;
     this.#to = Math.min(data.length, from + copyBytes);
     this.#bytes.set(data.subarray(from, this.#to), copyAt);
+    // What lies behind is looked at together with the last bytes: it must not look like something special.
+    const end = copyAt + this.#to - from;
+    this.#bytes.fill(0x20, end, end + behindBytes);
   }
 }
 

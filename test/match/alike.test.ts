@@ -115,6 +115,14 @@ describe('record starts, many at a time', () => {
     expect(plain > 100).toBe(name !== 'no start at all');
   });
 
+  it('a log of plain lines is said to be text as it stands, but for its first lines', () => {
+    const data = Buffer.from(`${heads['bare stamps']}a line of some length\n`.repeat(20_000));
+    const index = new RecordIndex(options);
+    index.read(data, 0, how);
+    expect(index.isPlain(1000, data.length)).toBe(true);
+    expect(index.isPlain(0, data.length)).toBe(false);
+  });
+
   it('goes on over the ends of what is copied at once, also where a line is longer than that', () => {
     const line = (length: number): string => `${heads['bare stamps']}${'x'.repeat(length)}\n`;
     const roomy = { ...options, maxLineBytes: 1_000_000 };
