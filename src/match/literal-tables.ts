@@ -5,7 +5,7 @@
 import { type Literal, type LiteralSet, nameOf } from './required-literals.ts';
 
 /** Nothing is gained by comparing more bytes of each literal at once. */
-const maxWindow = 16;
+const maxWindow = 24;
 /** From this window on four bytes are looked at together, below it two. */
 const wideWindow = 6;
 const wideBytes = 4;
@@ -15,8 +15,7 @@ const narrowBytes = 2;
  * at least so many times the entries that literals make. Two bytes have 16 bits.
  */
 const tableBitsMin = 13;
-const tableBitsMax = 15;
-const narrowBits = 16;
+const tableBitsMax = 16;
 const tableRoom = 8;
 /** Knuth's multiplicative hash. */
 const golden = 0x9e3779b1;
@@ -69,7 +68,7 @@ export function literalTables(sets: readonly (LiteralSet | null)[]): LiteralTabl
     skip: rarestWindow(literal.bytes, window, step),
     patterns,
   }));
-  const bits = step === wideBytes ? tableBits(entries.length * window) : narrowBits;
+  const bits = step === wideBytes ? tableBits(entries.length * window) : tableBitsMax;
   const size = 1 << bits;
   const drop = 32 - bits;
   const shifts = new Uint8Array(size).fill(window - step + 1);

@@ -96,7 +96,6 @@ function isHere(entry: Entry, window: u32, from: u32, to: u32): bool {
 /** Stores where the window of a lane begins, if any literal is there. */
 function note<T>(plan: Plan, lane: Lane, at: u32): void {
   const window = at - (plan.window - sizeof<T>());
-  if (load<u8>(plan.begins + hashOf<T>(window, plan.drop)) === 0) return;
   let next = <u32>load<u16>(plan.heads + hashOf<T>(at, plan.drop) * 2);
   while (next !== 0) {
     if (isHere(entryOf(plan, next), window, plan.from, plan.to)) {
@@ -114,12 +113,14 @@ function note<T>(plan: Plan, lane: Lane, at: u32): void {
 /** Goes on in one lane to its end. */
 function findOne<T>(plan: Plan, lane: Lane): void {
   const shifts = plan.shifts;
+  const begins = plan.begins;
   const drop = plan.drop;
+  const span = plan.window - sizeof<T>();
   const end = lane.end;
   let at = lane.at;
   while (at < end) {
     const shift = <u32>load<u8>(shifts + hashOf<T>(at, drop));
-    if (shift === 0) note<T>(plan, lane, at);
+    if (shift === 0 && load<u8>(begins + hashOf<T>(at - span, drop)) !== 0) note<T>(plan, lane, at);
     at += max(shift, 1);
   }
 }
@@ -127,7 +128,9 @@ function findOne<T>(plan: Plan, lane: Lane): void {
 /** Goes on in four lanes for so many rounds, which must be over before any of them is at its end. */
 function findFour<T>(plan: Plan, rounds: u32, lane0: Lane, lane1: Lane, lane2: Lane, lane3: Lane): void {
   const shifts = plan.shifts;
+  const begins = plan.begins;
   const drop = plan.drop;
+  const span = plan.window - sizeof<T>();
   let at0 = lane0.at;
   let at1 = lane1.at;
   let at2 = lane2.at;
@@ -138,10 +141,10 @@ function findFour<T>(plan: Plan, rounds: u32, lane0: Lane, lane1: Lane, lane2: L
     let shift2 = <u32>load<u8>(shifts + hashOf<T>(at2, drop));
     let shift3 = <u32>load<u8>(shifts + hashOf<T>(at3, drop));
     if (shift0 * shift1 * shift2 * shift3 === 0) {
-      if (shift0 === 0) note<T>(plan, lane0, at0);
-      if (shift1 === 0) note<T>(plan, lane1, at1);
-      if (shift2 === 0) note<T>(plan, lane2, at2);
-      if (shift3 === 0) note<T>(plan, lane3, at3);
+      if (shift0 === 0 && load<u8>(begins + hashOf<T>(at0 - span, drop)) !== 0) note<T>(plan, lane0, at0);
+      if (shift1 === 0 && load<u8>(begins + hashOf<T>(at1 - span, drop)) !== 0) note<T>(plan, lane1, at1);
+      if (shift2 === 0 && load<u8>(begins + hashOf<T>(at2 - span, drop)) !== 0) note<T>(plan, lane2, at2);
+      if (shift3 === 0 && load<u8>(begins + hashOf<T>(at3 - span, drop)) !== 0) note<T>(plan, lane3, at3);
       shift0 = max(shift0, 1);
       shift1 = max(shift1, 1);
       shift2 = max(shift2, 1);
