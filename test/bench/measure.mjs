@@ -55,11 +55,16 @@ export function run(command, args, options = {}) {
 }
 
 /** The best of several runs by wall time, with the largest memory of all. */
+export function bestOf(runs) {
+  const fastest = runs.reduce((a, b) => (b.seconds < a.seconds ? b : a));
+  return { ...fastest, peakMiB: Math.max(...runs.map((one) => one.peakMiB)) };
+}
+
+/** A program run several times. */
 export async function best(times, command, args, options) {
   const runs = [];
   for (let turn = 0; turn < times; turn++) runs.push(await run(command, args, options));
-  const fastest = runs.reduce((a, b) => (b.seconds < a.seconds ? b : a));
-  return { ...fastest, peakMiB: Math.max(...runs.map((one) => one.peakMiB)) };
+  return bestOf(runs);
 }
 
 /** A port of 127.0.0.1 that nobody listens on. */
