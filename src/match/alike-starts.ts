@@ -15,9 +15,9 @@ const copyBytes = 64 * 1024;
 const leftBytes = 8 * 1024;
 /** So much behind the copy is read and not looked at. */
 const behindBytes = 64;
-/** A line has a stamp's bytes at least, and its end. */
-const leastLine = 9;
-const outWords = Math.ceil(copyBytes / leastLine) + 3;
+/** A shape has a time of day at least; a line has that and its end. What is told behind the places takes three words. */
+const leastShape = 8;
+const outWords = Math.ceil(copyBytes / (leastShape + 1)) + 3;
 
 const shapeAt = 0;
 const copyAt = 128;
@@ -43,6 +43,8 @@ class AlikeStarts {
    * shape (that of `learned-start.ts`, of up to 48 bytes); gives where it stopped.
    */
   find(data: Buffer, at: number, maxLine: number, shape: string, push: PushStarts): number {
+    // What a state says that is not ours may be shorter than any time of day.
+    if (shape.length < leastShape || shape.length > vectorBytes) return at;
     if (shape !== this.#shape) this.#take(shape);
     const lacks = this.#to - at < leftBytes && this.#to < data.length;
     if (data !== this.#data || at < this.#from || at > this.#to || lacks) this.#copy(data, at);

@@ -134,6 +134,19 @@ describe('record starts, many at a time', () => {
     expect([...index.starts.subarray(0, index.count + 1)]).toEqual(starts);
   });
 
+  it.each([
+    '',
+    '9',
+    '99:99',
+    '9'.repeat(60),
+  ])('a learned start %j that is none of ours harms nothing', (shape) => {
+    const data = Buffer.from('12:34 5678901234567890123456789012345678901234567890 one\n'.repeat(400));
+    const index = new RecordIndex(options);
+    index.remember(shape);
+    index.read(data, 0, how);
+    expect(index.scanned).toBe(data.length);
+  });
+
   it('does not take bytes for those of an earlier block that lay in the same buffer', () => {
     const data = Buffer.from(`${heads['bare stamps']}one\n`.repeat(400));
     const other = Buffer.from(`${heads['bare stamps']}another\n`.repeat(300)).subarray(0, data.length);
