@@ -17,7 +17,7 @@ export function findTooDeep(tokens: Iterable<string>, limit: number): number | n
   let lineStart = 0;
   let blankLine = true;
   for (const token of tokens) {
-    if (marks.has(token)) continue;
+    if (token.length === 1 && marks.has(token)) continue;
     const first = token[0] ?? '';
     if (first === '{' || first === '[') flow += 1;
     else if ((first === '}' || first === ']') && token.length === 1) flow = Math.max(0, flow - 1);
