@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { isClean } from '../../src/match/clean.ts';
 import { RecordIndex } from '../../src/match/index-records.ts';
+import { randomOf } from '../support/small-random.ts';
 
 const options = { multiline: 'auto', tz: 'UTC', maxLineBytes: 1024 } as const;
 const how = { final: false, waiting: true, receivedAt: 0 };
@@ -30,15 +31,6 @@ function foundIn(data: Buffer, growth: number): Found {
 
 /** In pieces so small that each line is looked at by itself. */
 const lineByLine = (data: Buffer): Found => foundIn(data, 500);
-
-/** Small repeatable numbers. */
-function randomOf(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0;
-    return (state >>> 8) % below;
-  };
-}
 
 const heads: Readonly<Record<string, string>> = {
   'Celery headers': '[2026-11-21 10:00:07,123: INFO/MainProcess] ',

@@ -5,6 +5,7 @@ import { BlockTest } from '../../src/match/block-test.ts';
 import { LiteralScan } from '../../src/match/literal-scan.ts';
 import { compilePattern } from '../../src/match/regex.ts';
 import { chooseLiterals, type Literal } from '../../src/match/required-literals.ts';
+import { randomOf } from '../support/small-random.ts';
 
 /** The literals that one pattern alone would be looked for by. */
 function chosen(pattern: string): string[] | null {
@@ -14,15 +15,6 @@ function chosen(pattern: string): string[] | null {
 
 function plain(...texts: string[]): Literal[] {
   return texts.map((text) => ({ bytes: Buffer.from(text), fold: false }));
-}
-
-/** Small repeatable numbers. */
-function randomOf(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0;
-    return (state >>> 8) % below;
-  };
 }
 
 describe('the literals of a pattern', () => {
