@@ -5,11 +5,13 @@
 import { closeSync, createReadStream, openSync, readSync } from 'node:fs';
 import { pipeline } from 'node:stream';
 import * as zlib from 'node:zlib';
+import { compileLoops } from '../match/bytes/instance.ts';
 import type { Config } from '../model/config.ts';
 import type { OutboxItem } from '../model/intent.ts';
 import { TocsinError } from '../model/problem.ts';
 import type { Clock } from '../model/seams.ts';
 import type { Store } from '../model/store.ts';
+import { compileFully } from '../system/heap.ts';
 import { defaultReading, Offline } from './offline.ts';
 
 export interface BacktestMessage {
@@ -53,6 +55,7 @@ export interface BacktestOptions {
 /** Runs it. Throws a TocsinError for a file that can't be read. */
 export async function backtest(options: BacktestOptions): Promise<BacktestReport> {
   const { config } = options;
+  compileFully(compileLoops);
   const messages: BacktestMessage[] = [];
   const offline = new Offline({
     rules: config.rules,
