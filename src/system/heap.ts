@@ -8,10 +8,10 @@ import { getHeapSpaceStatistics, setFlagsFromString } from 'node:v8';
 const youngBytesMax = 4 * 1024 * 1024;
 
 /**
- * Whether the young generation may grow. Not `yet`: a start and a configuration of a thousand rules allocate much, and once only;
- * then it may, and is asked about after each piece of work, until it has grown as far as is good.
+ * Whether the young generation may grow. Where it may `for now` it is asked about before and after each large piece of work, until it
+ * has grown as far as is good.
  */
-let growth: 'as V8 likes' | 'not yet' | 'now' | 'no more' = 'as V8 likes';
+let growth: 'as V8 likes' | 'for now' | 'no more' = 'as V8 likes';
 
 /** How WebAssembly is compiled: undici's when it runs, and once. It takes 30 MiB to do better. */
 const cheaply = ['--liftoff', '--liftoff-only', '--wasm-lazy-compilation'];
@@ -32,47 +32,42 @@ export function compileFully(compile: () => void): void {
   }
 }
 
-/** Sets the flags; the young generation does not grow before the first piece of work. */
+/** Sets the flags. The young generation grows as far as a start makes it. */
 export function keepHeapSmall(): void {
   // Collect when a fifth more is in use, not when it has doubled. So small a young generation is collected before other threads are
   // awake to help.
   setFlags(['--heap-growing-percent=20', '--no-parallel-scavenge', ...cheaply]);
-  growth = 'not yet';
-  stopGrowth();
+  growth = 'for now';
 }
 
 /** To be called after work that comes again and again, such as matching some bytes. */
 export function keepHeapSmallAfterWork(): void {
-  if (growth === 'as V8 likes' || growth === 'no more') return;
+  if (growth !== 'for now') return;
   const young = getHeapSpaceStatistics().find((space) => space.space_name === 'new_space');
-  if ((young?.space_size ?? 0) >= youngBytesMax) {
-    growth = 'no more';
-    stopGrowth();
-  } else if (growth === 'not yet') {
-    growth = 'now';
-    letGrow();
-  }
+  if ((young?.space_size ?? 0) < youngBytesMax) return;
+  growth = 'no more';
+  stopGrowth();
 }
 
 /** To be called when a thread was started: V8 sets the growth anew with the heap of each. */
 export function keepHeapSmallBesideThread(): void {
-  if (growth === 'not yet' || growth === 'no more') stopGrowth();
+  if (growth === 'no more') stopGrowth();
 }
 
-/** Does a long piece of work that does not come again, such as a reload: the young generation stays as it is meanwhile. */
+/**
+ * Does a long piece of work that does not come again, such as reading a configuration of a thousand rules. The young generation stays as
+ * it is meanwhile: nobody could say when it is large enough.
+ */
 export function keepHeapSmallDuring<T>(work: () => T): T {
+  keepHeapSmallAfterWork();
   stopGrowth();
   try {
     return work();
   } finally {
-    if (growth === 'now' || growth === 'as V8 likes') letGrow();
+    if (growth !== 'no more') setFlagsFromString('--semi-space-growth-factor=2');
   }
 }
 
 function stopGrowth(): void {
   setFlagsFromString('--semi-space-growth-factor=1');
-}
-
-function letGrow(): void {
-  setFlagsFromString('--semi-space-growth-factor=2');
 }
