@@ -113,7 +113,7 @@ export class Pipeline implements SourcePort {
     if (result.matches.length > 0) this.#commitInTime(!chunk.behind && chunk.data.length < busyBytes);
     else if (result.consumed > 0) this.#arm(offsetMs);
     if (chunk.end === 'final') this.#streams.delete(chunk.stream.key);
-    keepHeapSmallAfterWork();
+    if (chunk.data.length >= busyBytes) keepHeapSmallAfterWork();
     return result.consumed;
   }
 

@@ -8,10 +8,10 @@ import { getHeapSpaceStatistics, setFlagsFromString } from 'node:v8';
 const youngBytesMax = 4 * 1024 * 1024;
 
 /**
- * Whether the young generation may grow. Where it may `for now` it is asked about before and after each large piece of work, until it
- * has grown as far as is good.
+ * Whether the young generation may grow. Not `yet`: small, it stays beside the processor, and a daemon that waits takes half as much of
+ * it. Much work makes it grow, until it is large enough.
  */
-let growth: 'as V8 likes' | 'for now' | 'no more' = 'as V8 likes';
+let growth: 'as V8 likes' | 'not yet' | 'now' | 'no more' = 'as V8 likes';
 
 /** How WebAssembly is compiled: undici's when it runs, and once. It takes 30 MiB to do better. */
 const cheaply = ['--liftoff', '--liftoff-only', '--wasm-lazy-compilation'];
@@ -32,26 +32,31 @@ export function compileFully(compile: () => void): void {
   }
 }
 
-/** Sets the flags. The young generation grows as far as a start makes it. */
+/** Sets the flags; the young generation does not grow before the first large piece of work. */
 export function keepHeapSmall(): void {
   // Collect when a fifth more is in use, not when it has doubled. So small a young generation is collected before other threads are
   // awake to help.
   setFlags(['--heap-growing-percent=20', '--no-parallel-scavenge', ...cheaply]);
-  growth = 'for now';
+  growth = 'not yet';
+  stopGrowth();
 }
 
-/** To be called after work that comes again and again, such as matching some bytes. */
+/** To be called after much work of a kind that comes again and again, such as matching many bytes. */
 export function keepHeapSmallAfterWork(): void {
-  if (growth !== 'for now') return;
+  if (growth === 'as V8 likes' || growth === 'no more') return;
   const young = getHeapSpaceStatistics().find((space) => space.space_name === 'new_space');
-  if ((young?.space_size ?? 0) < youngBytesMax) return;
-  growth = 'no more';
-  stopGrowth();
+  if ((young?.space_size ?? 0) >= youngBytesMax) {
+    growth = 'no more';
+    stopGrowth();
+  } else if (growth === 'not yet') {
+    growth = 'now';
+    letGrow();
+  }
 }
 
 /** To be called when a thread was started: V8 sets the growth anew with the heap of each. */
 export function keepHeapSmallBesideThread(): void {
-  if (growth === 'no more') stopGrowth();
+  if (growth === 'not yet' || growth === 'no more') stopGrowth();
 }
 
 /**
@@ -59,15 +64,18 @@ export function keepHeapSmallBesideThread(): void {
  * it is meanwhile: nobody could say when it is large enough.
  */
 export function keepHeapSmallDuring<T>(work: () => T): T {
-  keepHeapSmallAfterWork();
   stopGrowth();
   try {
     return work();
   } finally {
-    if (growth !== 'no more') setFlagsFromString('--semi-space-growth-factor=2');
+    if (growth === 'now' || growth === 'as V8 likes') letGrow();
   }
 }
 
 function stopGrowth(): void {
   setFlagsFromString('--semi-space-growth-factor=1');
+}
+
+function letGrow(): void {
+  setFlagsFromString('--semi-space-growth-factor=2');
 }
